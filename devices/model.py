@@ -1,0 +1,119 @@
+"""The types that drivers produce and ingest stores.
+
+`Reading`, `Refusal` and `Decoded` are named tuples because one of each is made for every message of a city; events are
+rare and are dataclasses that check themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+JsonValue = None | bool | int | float | str | list["JsonValue"] | Mapping[str, "JsonValue"]
+
+MAX_DEVICE_NAME = 128
+MAX_EVENT_ID = 128
+
+
+class Lane(StrEnum):
+    """The way a topic takes through ingest: urgent messages have a session and a connection of their own."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class EventKind(StrEnum):
+    """What can happen at an instant."""
+
+    BUTTON_PRESS = "button_press"
+    TEST_PRESS = "test_press"
+    FALL = "fall"
+    FALL_CANCELLED = "fall_cancelled"
+    TAMPER = "tamper"
+    LOW_BATTERY = "low_battery"
+    LEAK = "leak"
+    ACCELERATION_BURST = "acceleration_burst"
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+WAKING = frozenset({EventKind.BUTTON_PRESS, EventKind.FALL, EventKind.FALL_CANCELLED})
+"""The events that are judged at once. A cancelled fall is among them: it changes what a duty worker reads."""
+
+
+class Reason(StrEnum):
+    """Why a message, or a part of one, is in quarantine: the closed set behind every counter and filter."""
+
+    TOPIC_UNKNOWN = "topic_unknown"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    PAYLOAD_INVALID = "payload_invalid"
+    FIELD_INVALID = "field_invalid"
+    VALUE_IMPOSSIBLE = "value_impossible"
+    EVENT_UNKNOWN = "event_unknown"
+    TIME_INVALID = "time_invalid"
+    TIME_IMPLAUSIBLE = "time_implausible"
+    DEVICE_UNKNOWN = "device_unknown"
+    DEVICE_NAME_INVALID = "device_name_invalid"
+    RETAINED_EVENT = "retained_event"
+    STORAGE_REFUSED = "storage_refused"
+
+
+class Reading(NamedTuple):
+    """One measured value.
+
+    Attributes:
+        quantity: code of the quantity (see `devices.quantities`).
+        measured_at: the device's own time, aware; None when it gave none.
+        value: in the quantity's unit.
+    """
+
+    quantity: int
+    measured_at: datetime | None
+    value: float
+
+
+class Refusal(NamedTuple):
+    """A part of a message that was refused while the rest was kept."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at an instant.
+
+    Attributes:
+        kind: what happened.
+        measured_at: the device's own time, aware; None when it gave none or none that can be read.
+        source_id: the source's own id of this event, where it gives one.
+        detail: further fields worth keeping.
+    """
+
+    kind: EventKind
+    measured_at: datetime | None = None
+    source_id: str | None = None
+    detail: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.measured_at is not None and self.measured_at.tzinfo is None:
+            raise ValueError("measured_at must be aware")
+        if self.source_id is not None and not 0 < len(self.source_id) <= MAX_EVENT_ID:
+            raise ValueError(f"source_id must have 1 to {MAX_EVENT_ID} characters")
+
+
+class Decoded(NamedTuple):
+    """All that one message says.
+
+    Attributes:
+        device: the name under which the device publishes.
+        readings: what it measured.
+        events: what happened.
+        refusals: parts that were refused although the rest is good.
+    """
+
+    device: str
+    readings: list[Reading]
+    events: list[Event]
+    refusals: list[Refusal]

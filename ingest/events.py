@@ -1,0 +1,81 @@
+"""Appending events, each exactly once, and waking the rule engine for those that cannot wait.
+
+The whole urgent transaction is here: lock the device's name, look at what came in lately, insert, wake, notify. It
+touches nothing that a look at a home locks.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from devices.model import WAKING
+from ingest.batch import Happening
+from ingest.repetition import LOOK_BACK, Earlier, dedup_key, repeats
+from storage.sql import load
+
+_Q: Final = load(__package__, "ingest.sql")
+
+
+async def append(
+    connection: AsyncConnection[Any], happenings: Sequence[Happening], *, now: datetime, heard_until: datetime | None
+) -> int:
+    """Stores events in the caller's transaction and wakes the rule engine at its commit.
+
+    Args:
+        connection: in a transaction; the locks on the devices' names last until it ends.
+        happenings: in order of receipt.
+        now: stored as the time of the wake.
+        heard_until: until when the session that brought them had committed what it was sent.
+
+    Returns:
+        How many were new.
+    """
+    names = sorted({each.device_name for each in happenings})
+    async with connection.pipeline():
+        await connection.execute(_Q.lock_devices, {"names": names})
+        cursor = await connection.execute(
+            _Q.earlier_events, {"names": names, "since": min(each.received_at for each in happenings) - LOOK_BACK}
+        )
+    earlier: dict[tuple[str, str], list[Earlier]] = defaultdict(list)
+    for device_name, kind, source_id, payload_hash, own_time, received_at in await cursor.fetchall():
+        earlier[device_name, kind].append(Earlier(source_id, bytes(payload_hash), own_time, received_at))
+    stored: list[tuple[Happening, str]] = []
+    for each in happenings:
+        known = earlier[each.device_name, each.kind.value]
+        if repeats(each, known, heard_until=heard_until):
+            continue
+        stored.append((each, dedup_key(each, known)))
+        known.append(Earlier(each.source_id, each.payload_hash, each.own_time, each.received_at))
+    if not stored:
+        return 0
+    async with connection.pipeline():
+        cursors = [await connection.execute(_Q.append_event, _row(each, key)) for each, key in stored]
+    waking = [
+        row[0]
+        for (each, _), inserted in zip(stored, cursors, strict=True)
+        if (row := await inserted.fetchone()) is not None and each.kind in WAKING
+    ]
+    if waking:
+        async with connection.pipeline():
+            for event_id in waking:
+                await connection.execute(_Q.append_wake, {"event_id": event_id, "now": now})
+            await connection.execute(_Q.notify_wake)
+    return len(stored)
+
+
+def _row(each: Happening, key: str) -> dict[str, object]:
+    return {
+        "device_name": each.device_name,
+        "kind": each.kind.value,
+        "dedup_key": key,
+        "source_id": each.source_id,
+        "payload_hash": each.payload_hash,
+        "own_time": each.own_time,
+        "measured_at": each.measured_at,
+        "received_at": each.received_at,
+        "detail": Jsonb(each.detail),
+    }

@@ -1,0 +1,70 @@
+"""Whether an event that just came in is one that is stored already (pure).
+
+The same press reaches us more than once: two workers hear it, a gateway tries again, a broker sends it again after a
+cut. But a second press must never be taken for a repetition of the first. So the rules err towards a new press.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from ingest.batch import Happening
+
+SAME_PAYLOAD_WITHIN: Final = timedelta(seconds=10)
+# A source that counts from zero after each restart uses its ids again.
+SAME_ID_WITHIN: Final = timedelta(hours=48)
+# Copies of one event carry one time; gateways may round it.
+SAME_TIME_WITHIN: Final = timedelta(seconds=60)
+LOOK_BACK: Final = SAME_ID_WITHIN
+
+
+class Earlier(NamedTuple):
+    """An event of the same device and kind that is stored already."""
+
+    source_id: str | None
+    payload_hash: bytes
+    own_time: datetime | None
+    received_at: datetime
+
+
+def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime | None) -> bool:
+    """Says whether a new event is one of the earlier ones, received again.
+
+    With ids: the same id within 48 h, unless both copies carry a device time and these differ by more than a minute.
+    Without: an equal payload received within 10 s. A message that the broker marks as sent before may be older: it was
+    on its way when the session was last heard, so an equal payload from a little before then on is the same event.
+
+    Args:
+        new: the event.
+        earlier: stored events of the same device and kind.
+        heard_until: until when the session that brought the event had committed what it was sent.
+    """
+    equal_since = new.received_at - SAME_PAYLOAD_WITHIN
+    if new.duplicate and heard_until is not None:
+        equal_since = min(equal_since, heard_until - 2 * SAME_PAYLOAD_WITHIN)
+    for known in earlier:
+        if known.payload_hash == new.payload_hash and known.received_at == new.received_at:
+            return True
+        if new.source_id is not None and known.source_id == new.source_id:
+            times_differ = (
+                new.own_time is not None
+                and known.own_time is not None
+                and abs(new.own_time - known.own_time) > SAME_TIME_WITHIN
+            )
+            if not times_differ and abs(new.received_at - known.received_at) <= SAME_ID_WITHIN:
+                return True
+        elif (
+            new.source_id is None
+            and known.payload_hash == new.payload_hash
+            and equal_since <= known.received_at <= new.received_at + SAME_PAYLOAD_WITHIN
+        ):
+            return True
+    return False
+
+
+def dedup_key(new: Happening, earlier: Iterable[Earlier]) -> str:
+    """The key under which a new event is stored: its id, or an id made unique by the time of receipt."""
+    if new.source_id is not None and all(known.source_id != new.source_id for known in earlier):
+        return new.source_id
+    label = new.source_id or new.payload_hash.hex()
+    return f"{label}@{new.received_at.isoformat()}"

@@ -1,0 +1,197 @@
+"""One session: a lane's connection to one broker, from received messages to acknowledged ones.
+
+Two tasks work hand in hand, so that the next batch is decoded while the database stores the last one: `_sort_loop` and
+`_store_loop`. A batch that cannot be stored for a passing fault is tried again until it can; meanwhile nothing is
+acknowledged, the connection stops reading at its bound, and the broker keeps the rest.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+import structlog
+
+from devices.model import Lane
+from devices.registry import Drivers
+from ingest.batch import Batch, Happening
+from ingest.beacon import INTERVAL_S, Beacon
+from ingest.emergency import EmergencyWebhook
+from ingest.errors import IngestError
+from ingest.intake import Intake, Limits
+from ingest.mqtt.connection import Connection
+from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
+from ingest.mqtt.window import Delivery
+from ingest.writer import Writer
+from storage.pool import is_passing_fault
+
+_log = structlog.get_logger()
+
+_RETRY_FIRST_S: Final = 0.1
+_RETRY_MOST_S: Final = 2.0
+_EMERGENCY_CHECK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """What a session is and how it works.
+
+    Attributes:
+        lane: urgent or bulk.
+        worker: the worker that runs it.
+        client_id: under which the broker keeps its queue.
+        max_batch: messages per transaction at most.
+        max_outstanding: messages read and not acknowledged at most; beyond it the broker keeps them.
+        session_expiry_s: how long the broker keeps the queue while nobody is connected.
+        limits: which times are plausible.
+    """
+
+    lane: Lane
+    worker: str
+    client_id: str
+    max_batch: int
+    max_outstanding: int
+    session_expiry_s: int
+    limits: Limits
+
+
+@dataclass(slots=True)
+class _Work:
+    batch: Batch
+    deliveries: list[Delivery]
+    happenings: list[Happening] = field(default_factory=list)
+
+
+class Session:
+    """Runs one session until it is cancelled or its connection is taken over.
+
+    Args:
+        endpoint: the broker.
+        options: see `SessionOptions`.
+        connection_options: of the transport (CA file and the like); client id, bounds and subscriptions are set here.
+        drivers: who decodes what.
+        writer: stores the batches.
+        emergency: told of presses that cannot be stored; only on the urgent lane.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        options: SessionOptions,
+        *,
+        connection_options: Callable[..., ConnectionOptions],
+        drivers: Drivers,
+        writer: Writer,
+        emergency: EmergencyWebhook | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.options = options
+        self.broker = str(endpoint)
+        self.writer = writer
+        self._beacon = Beacon(options.client_id)
+        self._intake = Intake(
+            lane=options.lane,
+            drivers=drivers,
+            device_ids=writer.device_ids,
+            limits=options.limits,
+            beacon=self._beacon,
+        )
+        self._emergency = emergency
+        self._clock = clock
+        self._beacon_now = asyncio.Event()
+        self.connection = Connection(
+            endpoint,
+            connection_options(
+                client_id=options.client_id,
+                subscriptions=tuple(
+                    Subscription(name) for name in (*drivers.filters(options.lane), self._beacon.topic)
+                ),
+                session_expiry_s=options.session_expiry_s,
+                max_outstanding_messages=options.max_outstanding,
+                receive_maximum=min(options.max_outstanding, 65_535),
+            ),
+            on_connected=lambda _present: self._beacon_now.set(),
+        )
+        # The urgent lane must see every press even while one cannot be stored; the connection's bound limits it. The
+        # bulk lane keeps one batch ready.
+        self._queue: asyncio.Queue[_Work] = asyncio.Queue(0 if options.lane is Lane.URGENT else 1)
+        self._waiting: list[_Work] = []
+        self.retries = 0
+        self._log = _log.bind(lane=options.lane.value, broker=self.broker)
+
+    async def run(self) -> None:
+        """Receives, stores and acknowledges.
+
+        Raises:
+            SessionTakenOver: another client connected under this session's client id.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._sort_loop())
+                group.create_task(self._store_loop())
+                group.create_task(self._beacon_loop())
+                if self._emergency is not None:
+                    group.create_task(self._emergency_loop(self._emergency))
+                group.create_task(self.connection.run())
+        except* IngestError as group_of_errors:
+            # One reason at most ends a session; its siblings are cancelled, not failed.
+            raise group_of_errors.exceptions[0] from None
+        finally:
+            await self.writer.disconnect()
+
+    async def _sort_loop(self) -> None:
+        while True:
+            deliveries = await self.connection.receive(self.options.max_batch)
+            batch = Batch()
+            for delivery in deliveries:
+                self._intake.sort(delivery.packets, delivery.received_at, batch)
+                await asyncio.sleep(0)  # a full batch takes tens of milliseconds; a press must not wait for that
+            work = _Work(batch, deliveries, list(batch.happenings))
+            self._waiting.append(work)
+            await self._queue.put(work)
+
+    async def _store_loop(self) -> None:
+        while True:
+            work = await self._queue.get()
+            await self._store(work.batch)
+            self._waiting.remove(work)
+            for delivery in work.deliveries:
+                self.connection.ack(delivery.generation, delivery.packet_ids)
+
+    async def _store(self, batch: Batch) -> None:
+        delay_s = _RETRY_FIRST_S
+        while True:
+            try:
+                await self.writer.store(batch, self._intake)
+                return
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                if not is_passing_fault(error):
+                    raise
+                self.retries += 1
+                self._log.warning("store_postponed", reason=type(error).__name__, retry_in_s=delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, _RETRY_MOST_S)
+
+    async def _beacon_loop(self) -> None:
+        while True:
+            if self.connection.subscribed:
+                with contextlib.suppress(IngestError, TimeoutError):
+                    async with asyncio.timeout(INTERVAL_S):
+                        await self.connection.publish(self._beacon.topic, self._beacon.write(self._clock()))
+                wait_s = INTERVAL_S
+            else:
+                wait_s = 0.2
+            self._beacon_now.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._beacon_now.wait(), wait_s)
+
+    async def _emergency_loop(self, emergency: EmergencyWebhook) -> None:
+        while True:
+            await asyncio.sleep(_EMERGENCY_CHECK_S)
+            waiting = [each for work in self._waiting if work.batch.happenings for each in work.happenings]
+            if waiting:
+                await emergency.tell(waiting, self._clock())

@@ -1,0 +1,202 @@
+"""The ingest role: for each broker an urgent session of our own, and the bulk session if we hold its lease."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import structlog
+from prometheus_client import REGISTRY
+from psycopg import AsyncConnection
+
+from devices.model import Lane
+from devices.registry import discover
+from ingest import quarantine
+from ingest.emergency import EmergencyWebhook
+from ingest.errors import SessionTakenOver
+from ingest.intake import Limits
+from ingest.metrics import IngestMetrics
+from ingest.mqtt.options import ConnectionOptions, Endpoint
+from ingest.ownership import RENEW_EVERY_S, BulkLease
+from ingest.session import Session, SessionOptions
+from ingest.writer import Writer
+from storage import partitions
+from storage.pool import connect, is_passing_fault
+
+_log = structlog.get_logger()
+
+_HOUSEKEEPING_EVERY_S: Final = 60.0
+_PARTITIONS_AHEAD: Final = timedelta(days=62)
+_TAKEN_OVER_WAIT_S: Final = 10.0
+_URGENT_BATCH: Final = 50
+_URGENT_OUTSTANDING: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """What the ingest role needs to know.
+
+    Attributes:
+        database_url: where to store.
+        brokers: where to listen.
+        worker_id: stable and unique among the workers: names the urgent session's queue at the broker.
+        client_id_prefix: of all client ids; sites that share a broker need different ones.
+        ca_file: PEM file of the authorities trusted for `mqtts`.
+        limits: which times are plausible.
+        max_batch: messages per bulk transaction at most.
+        max_outstanding: unacknowledged bulk messages at most.
+        session_expiry_s: how long the broker keeps a session's queue while nobody is connected.
+        quarantine_max_bytes: the most that all messages in quarantine take.
+        emergency_webhook_url: told of presses when the database is gone.
+        emergency_webhook_secret: signs those posts.
+    """
+
+    database_url: str = field(repr=False)
+    brokers: tuple[Endpoint, ...]
+    worker_id: str
+    client_id_prefix: str = "anju"
+    ca_file: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    max_batch: int = 5_000
+    max_outstanding: int = 20_000
+    session_expiry_s: int = 7 * 24 * 3600
+    quarantine_max_bytes: int = 256 * 1024 * 1024
+    emergency_webhook_url: str | None = field(default=None, repr=False)
+    emergency_webhook_secret: str | None = field(default=None, repr=False)
+
+
+async def run(
+    options: IngestOptions,
+    *,
+    stop: asyncio.Event,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Runs the role until `stop` is set."""
+    worker = _Worker(options, clock)
+    REGISTRY.register(worker.metrics)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in worker.jobs()]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+    finally:
+        REGISTRY.unregister(worker.metrics)
+        await worker.emergency.close()
+
+
+class _Worker:
+    def __init__(self, options: IngestOptions, clock: Callable[[], datetime]) -> None:
+        self.emergency = EmergencyWebhook(options.emergency_webhook_url, options.emergency_webhook_secret)
+        self.metrics = IngestMetrics(clock)
+        self._options = options
+        self._clock = clock
+        self._drivers = discover()
+        self._readings_ready = asyncio.Event()
+
+    def jobs(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Everything that goes on side by side."""
+        yield self._housekeeping()
+        for endpoint in self._options.brokers:
+            yield self._urgent(self._session(endpoint, Lane.URGENT))
+            lease = BulkLease(
+                self._options.database_url, broker=str(endpoint), worker=self._options.worker_id, clock=self._clock
+            )
+            yield lease.keep()
+            yield self._bulk(endpoint, lease)
+
+    def _session(self, endpoint: Endpoint, lane: Lane) -> Session:
+        options = self._options
+        urgent = lane is Lane.URGENT
+        writer = Writer(
+            options.database_url,
+            application_name=f"anju ingest {lane.value}",
+            lane=lane,
+            broker=str(endpoint),
+            worker=options.worker_id if urgent else "",
+            readings_ready=self._readings_ready,
+            clock=self._clock,
+            # A press must not hang on a silent database: then it is time for the emergency webhook.
+            statement_timeout_s=5.0 if urgent else 60.0,
+        )
+        session_options = SessionOptions(
+            lane=lane,
+            worker=options.worker_id,
+            client_id=f"{options.client_id_prefix}-{'urgent-' + options.worker_id if urgent else 'bulk'}",
+            max_batch=_URGENT_BATCH if urgent else options.max_batch,
+            max_outstanding=_URGENT_OUTSTANDING if urgent else options.max_outstanding,
+            session_expiry_s=options.session_expiry_s,
+            limits=options.limits,
+        )
+        return Session(
+            endpoint,
+            session_options,
+            connection_options=partial(ConnectionOptions, ca_file=options.ca_file),
+            drivers=self._drivers,
+            writer=writer,
+            emergency=self.emergency if urgent else None,
+            clock=self._clock,
+        )
+
+    async def _urgent(self, session: Session) -> None:
+        with self.metrics.watching(session):
+            while True:
+                try:
+                    await session.run()
+                except SessionTakenOver:
+                    # Two workers with one id would take the session from each other for ever.
+                    _log.error("worker_id_in_use", broker=session.broker, worker=session.options.worker)
+                await asyncio.sleep(_TAKEN_OVER_WAIT_S)
+
+    async def _bulk(self, endpoint: Endpoint, lease: BulkLease) -> None:
+        while True:
+            await lease.wait(held=True)
+            session = self._session(endpoint, Lane.BULK)
+            with self.metrics.watching(session):
+                running = asyncio.create_task(session.run())
+                lost = asyncio.create_task(lease.wait(held=False))
+                try:
+                    await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    lost.cancel()
+                    running.cancel()
+                    await asyncio.wait({running, lost})
+            if running.cancelled():
+                continue
+            if not isinstance(running.exception(), SessionTakenOver):
+                running.result()
+            _log.warning("bulk_session_taken_over", broker=session.broker)
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _housekeeping(self) -> None:
+        """Makes room for readings ahead of time, and keeps the quarantine within its limits."""
+        while True:
+            try:
+                connection = await connect(
+                    self._options.database_url, application_name="anju ingest housekeeping", autocommit=True
+                )
+                async with connection:
+                    while True:
+                        await self._keep_house(connection)
+                        await asyncio.sleep(_HOUSEKEEPING_EVERY_S)
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                if not is_passing_fault(error):
+                    raise
+                _log.warning("housekeeping_postponed", reason=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+    async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
+        now = self._clock()
+        await partitions.ensure(
+            connection,
+            from_=now - self._options.limits.late_window - timedelta(days=1),
+            to=now + _PARTITIONS_AHEAD,
+        )
+        self._readings_ready.set()
+        evicted = await quarantine.trim(connection, self._options.quarantine_max_bytes)
+        if evicted:
+            _log.warning("quarantine_trimmed", evicted=evicted)

@@ -1,0 +1,251 @@
+"""Writes batches; what the database refuses is taken apart until the bad rows stand alone.
+
+Events come first, in a transaction of their own. Then, in another: readings by binary COPY into a temporary table and
+from there into the series, quarantine, and last the session's hearing. The caller acknowledges to the broker when
+`store` has returned, never before.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from devices.model import Lane, Reason
+from ingest import events, quarantine
+from ingest.batch import Batch, Happening, Refused
+from ingest.beacon import Hearing, advance
+from ingest.copy_format import HEADER, TRAILER
+from ingest.intake import Intake
+from storage.pool import connect, is_passing_fault
+from storage.sql import load
+
+_Q: Final = load(__package__, "ingest.sql")
+_log = structlog.get_logger()
+
+# More names than this are forgotten together: a bound for sites that see ever new devices.
+_MAX_KNOWN_DEVICES: Final = 500_000
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a writer has stored since it was made; the lane turns it into metrics."""
+
+    readings: int = 0
+    repeated_readings: int = 0
+    conflicts: int = 0
+    events: int = 0
+    repeated_events: int = 0
+    quarantined: dict[Reason, int] = field(default_factory=dict)
+    bisections: int = 0
+
+
+class Writer:
+    """Stores the batches of one session over one connection of its own.
+
+    Args:
+        database_url: where to.
+        application_name: shown by the database's own monitoring.
+        lane: of the session.
+        broker: of the session, as `host:port`.
+        worker: of the session; empty for the bulk lane, which one worker owns at a time.
+        clock: tells the time.
+        readings_ready: set when the series has room (partitions) for every plausible reading; events do not wait.
+        statement_timeout_s: a statement that takes longer is a passing fault.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        application_name: str,
+        lane: Lane,
+        broker: str,
+        worker: str,
+        readings_ready: asyncio.Event,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        statement_timeout_s: float = 60.0,
+    ) -> None:
+        self.device_ids: dict[str, int] = {}
+        self.totals = Totals()
+        self.hearing: Hearing | None = None
+        self._url = database_url
+        self._application_name = application_name
+        self._session = {"lane": lane.value, "broker": broker, "worker": worker}
+        self._clock = clock
+        self._readings_ready = readings_ready
+        # A frozen process must not keep others from a device's lock; a batch's pauses are longer than a press's.
+        self._idle_timeout_s = 0.5 if lane is Lane.URGENT else 5.0
+        self._statement_timeout_s = statement_timeout_s
+        self._connection: AsyncConnection[Any] | None = None
+
+    async def store(self, batch: Batch, intake: Intake) -> None:
+        """Commits a batch.
+
+        Raises:
+            psycopg.Error, OSError, TimeoutError: a passing fault (`storage.pool.is_passing_fault`). A part of the batch
+                may be committed; storing it again is right, because every write is idempotent.
+        """
+        try:
+            connection = await self._connected()
+            if batch.happenings:
+                await self._store_events(connection, batch)
+            await self._readings_ready.wait()
+            if batch.unknown:
+                await self._look_up(connection, batch, intake)
+            try:
+                await self._commit_rows(connection, batch.rows, batch.refused, batch.heard_until)
+            except psycopg.Error as error:
+                if is_passing_fault(error):
+                    raise
+                await self._take_apart(connection, batch, error)
+        except (psycopg.Error, OSError, TimeoutError):
+            await self.disconnect()
+            raise
+
+    async def disconnect(self) -> None:
+        """Gives the connection up; the next `store` makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connected(self) -> AsyncConnection[Any]:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        self._connection = connection = await connect(
+            self._url,
+            application_name=self._application_name,
+            autocommit=True,
+            connect_timeout_s=5.0,
+            idle_in_transaction_timeout_s=self._idle_timeout_s,
+            statement_timeout_s=self._statement_timeout_s,
+        )
+        await create_stage(connection)
+        cursor = await connection.execute(_Q.read_hearing, self._session)
+        row = await cursor.fetchone()
+        if row is not None and self.hearing is None:
+            self.hearing = Hearing(since=row[0], until=row[1])
+        return connection
+
+    async def _look_up(self, connection: AsyncConnection[Any], batch: Batch, intake: Intake) -> None:
+        if len(self.device_ids) > _MAX_KNOWN_DEVICES:
+            self.device_ids.clear()
+        names = list(dict.fromkeys(name for name, _ in batch.unknown))
+        self.device_ids.update(await find_devices(connection, names))
+        intake.sort_unknown(batch)
+
+    async def _store_events(self, connection: AsyncConnection[Any], batch: Batch) -> None:
+        """Events all together; if the database refuses one of them, one by one, so that it cannot hold up the rest."""
+        try:
+            await self._commit_events(connection, batch.happenings)
+        except psycopg.Error as error:
+            if is_passing_fault(error):
+                raise
+            for each in batch.happenings:
+                try:
+                    await self._commit_events(connection, [each])
+                except psycopg.Error as its_error:
+                    if is_passing_fault(its_error):
+                        raise
+                    _log.error("event_refused", sqlstate=its_error.sqlstate, kind=each.kind.value)
+                    batch.refused.append(
+                        Refused(each.message, each.device_name, Reason.STORAGE_REFUSED, _why(its_error), urgent=True)
+                    )
+        batch.happenings = []
+
+    async def _commit_events(self, connection: AsyncConnection[Any], happenings: Sequence[Happening]) -> None:
+        heard_until = self.hearing.until if self.hearing else None
+        async with connection.transaction():
+            new = await events.append(connection, happenings, now=self._clock(), heard_until=heard_until)
+        self.totals.events += new
+        self.totals.repeated_events += len(happenings) - new
+
+    async def _commit_rows(
+        self,
+        connection: AsyncConnection[Any],
+        rows: Sequence[bytes],
+        refused: Sequence[Refused] = (),
+        heard_until: datetime | None = None,
+    ) -> None:
+        if not (rows or refused or heard_until):
+            return
+        hearing = advance(self.hearing, heard_until) if heard_until is not None else None
+        inserted = conflicts = 0
+        async with connection.transaction():
+            if rows:
+                inserted, conflicts = await append_rows(connection, rows)
+            await quarantine.store(connection, refused)
+            if hearing is not None:
+                await connection.execute(
+                    _Q.write_hearing, {**self._session, "since": hearing.since, "until": hearing.until}
+                )
+        self.hearing = hearing or self.hearing
+        totals = self.totals
+        totals.readings += inserted
+        totals.repeated_readings += len(rows) - inserted - conflicts
+        totals.conflicts += conflicts
+        for each in refused:
+            totals.quarantined[each.reason] = totals.quarantined.get(each.reason, 0) + 1
+
+    async def _take_apart(self, connection: AsyncConnection[Any], batch: Batch, error: psycopg.Error) -> None:
+        _log.warning("batch_refused", sqlstate=error.sqlstate, rows=len(batch.rows))
+        self.totals.bisections += 1
+        refused = list(batch.refused)
+        await self._halve(connection, batch, 0, len(batch.rows), refused)
+        await self._commit_rows(connection, (), refused, batch.heard_until)
+
+    async def _halve(
+        self, connection: AsyncConnection[Any], batch: Batch, start: int, end: int, refused: list[Refused]
+    ) -> None:
+        if start == end:
+            return
+        try:
+            await self._commit_rows(connection, batch.rows[start:end])
+        except psycopg.Error as error:
+            if is_passing_fault(error):
+                raise
+            if end - start == 1:
+                refused.append(_refused_row(batch, start, error))
+                return
+            middle = (start + end) // 2
+            await self._halve(connection, batch, start, middle, refused)
+            await self._halve(connection, batch, middle, end, refused)
+
+
+async def create_stage(connection: AsyncConnection[Any]) -> None:
+    """Makes the temporary table that `append_rows` needs; lasts as long as the connection."""
+    await connection.execute(_Q.create_stage)
+
+
+async def find_devices(connection: AsyncConnection[Any], names: Sequence[str]) -> list[tuple[str, int]]:
+    """Name and id of those devices that are known."""
+    cursor = await connection.execute(_Q.find_devices, {"names": list(names)})
+    return await cursor.fetchall()
+
+
+async def append_rows(connection: AsyncConnection[Any], rows: Sequence[bytes]) -> tuple[int, int]:
+    """Appends packed rows; returns how many were new, and how many had another value for a known instant."""
+    async with connection.cursor() as cursor:
+        async with cursor.copy(_Q.copy_stage) as copy:
+            await copy.write(b"".join((HEADER, *rows, TRAILER)))
+        await cursor.execute(_Q.append_readings)
+        inserted = cursor.rowcount
+        if inserted == len(rows):
+            return inserted, 0
+        await cursor.execute(_Q.keep_conflicts)
+        return inserted, cursor.rowcount
+
+
+def _refused_row(batch: Batch, row: int, error: psycopg.Error) -> Refused:
+    message = batch.owner_of(row)
+    device = message.topic.split("/", 2)[1] if "/" in message.topic else ""
+    return Refused(message, device, Reason.STORAGE_REFUSED, _why(error), urgent=False)
+
+
+def _why(error: psycopg.Error) -> str:
+    # The primary message names a constraint or a type, never a value.
+    return f"{error.sqlstate}: {error.diag.message_primary or type(error).__name__}"
