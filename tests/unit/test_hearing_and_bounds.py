@@ -1,0 +1,97 @@
+"""Small pure decisions of ingest: hearing, what quarantine keeps, when the emergency webhook is used."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.model import EventKind, Reason
+from ingest.batch import Happening, Message, Refused
+from ingest.beacon import Hearing, advance
+from ingest.emergency import body, mark, overdue
+from ingest.quarantine import oversize, surplus, worth_keeping
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def test_hearing_goes_on_while_beacons_come_and_starts_anew_after_a_gap() -> None:
+    hearing = advance(None, NOW)
+    assert hearing == Hearing(NOW, NOW)
+    hearing = advance(hearing, NOW + 60 * SECOND)
+    assert hearing == Hearing(NOW, NOW + 60 * SECOND)
+    assert advance(hearing, NOW + 10 * SECOND) == hearing
+    assert advance(hearing, NOW + 121 * SECOND) == Hearing(NOW + 121 * SECOND, NOW + 121 * SECOND)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=50))
+def test_hearing_never_goes_back(seconds: list[int]) -> None:
+    hearing = None
+    for second in seconds:
+        before, hearing = hearing, advance(hearing, NOW + second * SECOND)
+        assert hearing.since <= hearing.until
+        if before is not None:
+            assert hearing.until >= before.until
+
+
+def refused(device: str, *, urgent: bool = False) -> Refused:
+    return Refused(Message("t", b"", NOW), device, Reason.PAYLOAD_INVALID, "", urgent)
+
+
+@given(st.lists(st.sampled_from(["a", "b"]), max_size=120))
+def test_of_a_batch_the_ends_of_each_group_are_kept(devices: list[str]) -> None:
+    kept = worth_keeping([refused(device) for device in devices])
+    for device in "ab":
+        assert sum(each.device_name == device for each in kept) == min(40, devices.count(device))
+
+
+def test_urgent_messages_are_always_kept() -> None:
+    assert len(worth_keeping([refused("a", urgent=True) for _ in range(100)])) == 100
+
+
+@given(st.integers(0, 200))
+def test_the_first_and_the_last_twenty_stay(count: int) -> None:
+    ids = list(range(count))
+    assert len(ids) - len(surplus(ids)) == min(count, 40)
+    assert all(20 <= each < count - 20 for each in surplus(ids))
+
+
+@given(st.lists(st.integers(0, 1000), max_size=30), st.integers(0, 5000))
+def test_the_oldest_go_until_the_rest_fits(sizes: list[int], limit: int) -> None:
+    newest_first = list(enumerate(sizes))
+    evicted = oversize(newest_first, limit)
+    rest = newest_first[: len(sizes) - len(evicted)]
+    assert sum(size for _, size in rest) <= limit
+    assert evicted == [each for each, _ in newest_first[len(rest) :]]
+    if evicted:
+        assert sum(size for _, size in newest_first[: len(rest) + 1]) > limit
+
+
+def happening(kind: EventKind, age_s: float) -> Happening:
+    at = NOW - age_s * SECOND
+    return Happening(
+        device_name="b",
+        kind=kind,
+        source_id="1",
+        payload_hash=b"h",
+        own_time=None,
+        measured_at=at,
+        received_at=at,
+        duplicate=False,
+        detail={},
+        message=Message("anju/b/event", b"", at),
+    )
+
+
+def test_a_press_that_waits_ten_seconds_is_told_once() -> None:
+    press = happening(EventKind.BUTTON_PRESS, 10)
+    waiting = [press, happening(EventKind.BUTTON_PRESS, 9.9), happening(EventKind.TAMPER, 60)]
+    assert overdue(waiting, NOW, set()) == [press]
+    assert overdue(waiting, NOW, {mark(press)}) == []
+
+
+def test_the_emergency_text_names_the_device_and_what_to_do() -> None:
+    text = body(happening(EventKind.FALL, 12)).decode()
+    assert "device b" in text
+    assert "fall" in text
+    assert "send somebody" in text
