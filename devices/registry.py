@@ -1,11 +1,11 @@
 """Finds the drivers and tells which of them reads a topic.
 
-A driver is a module in `devices.drivers` with `NAME`, `PREFIX` (the first level of its topics), `FILTERS` and
-`decode(topic, payload)`. The way from a topic to its driver is one look into a table, however many families there are.
+A driver is a module in `devices.drivers` that offers what `Driver` names. The way from a topic to its driver is one
+look into a table, however many families there are.
 """
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -16,21 +16,35 @@ from devices.model import Decoded, Lane, Reason
 
 
 class TopicFilter(NamedTuple):
-    """One MQTT topic filter of a driver, and the lane its messages take."""
+    """An MQTT topic filter below a driver's prefix, and the lane its messages take."""
 
     filter: str
     lane: Lane
 
 
 class Driver(Protocol):
-    """What a module in `devices.drivers` offers."""
+    """What a module in `devices.drivers` offers.
+
+    Attributes:
+        NAME: of the family; stored with each device.
+        PREFIXES: first levels of its topics unless the settings name others; one level each.
+        FILTERS: what to subscribe to below each prefix.
+    """
 
     NAME: str
-    PREFIX: str
+    PREFIXES: tuple[str, ...]
     FILTERS: tuple[TopicFilter, ...]
 
     def decode(self, topic: str, payload: bytes) -> Decoded:
-        """Decodes one message, or raises `Rejected`."""
+        """Decodes one message.
+
+        Args:
+            topic: below the prefix.
+            payload: its bytes.
+
+        Raises:
+            Rejected: nothing of it can be used.
+        """
         ...
 
 
@@ -47,34 +61,51 @@ class Drivers:
         Raises:
             Rejected: no driver reads the topic, or the driver refuses the message.
         """
-        driver = self.by_prefix.get(topic.partition("/")[0])
+        prefix, _, rest = topic.partition("/")
+        driver = self.by_prefix.get(prefix)
         if driver is None:
             raise Rejected(Reason.TOPIC_UNKNOWN, "no driver reads this topic")
-        return driver.decode(topic, payload)
+        return driver.decode(rest, payload)
 
     def filters(self, lane: Lane) -> tuple[str, ...]:
-        """The topic filters of a lane, over all drivers."""
-        return tuple(found.filter for driver in self.by_name.values() for found in driver.FILTERS if found.lane is lane)
+        """The topic filters of a lane, over all drivers and prefixes."""
+        return tuple(
+            f"{prefix}/{found.filter}"
+            for prefix, driver in self.by_prefix.items()
+            for found in driver.FILTERS
+            if found.lane is lane
+        )
 
 
-def collect(drivers: list[Driver]) -> Drivers:
-    """Puts drivers into a table.
+def collect(drivers: Iterable[Driver], prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:
+    """Puts drivers into tables.
+
+    Args:
+        drivers: each name once.
+        prefixes: for some drivers, by name, other prefixes than their own.
 
     Raises:
-        DriverConflict: two of them share a name or a prefix.
+        DriverConflict: two of them share a name or a prefix, or a name in `prefixes` is no driver's.
     """
     by_name: dict[str, Driver] = {}
     by_prefix: dict[str, Driver] = {}
     for driver in drivers:
-        for table, key in ((by_name, driver.NAME), (by_prefix, driver.PREFIX)):
-            if key in table:
-                raise DriverConflict(f"drivers {table[key].NAME} and {driver.NAME} both claim {key!r}")
-            table[key] = driver
+        if driver.NAME in by_name:
+            raise DriverConflict(f"two drivers are named {driver.NAME!r}")
+        by_name[driver.NAME] = driver
+        for prefix in prefixes.get(driver.NAME, driver.PREFIXES):
+            if prefix in by_prefix:
+                raise DriverConflict(
+                    f"drivers {by_prefix[prefix].NAME!r} and {driver.NAME!r} both read topics below {prefix!r}"
+                )
+            by_prefix[prefix] = driver
+    if strangers := set(prefixes) - set(by_name):
+        raise DriverConflict(f"no driver is named {min(strangers)!r} (there are: {', '.join(by_name)})")
     return Drivers(MappingProxyType(by_name), MappingProxyType(by_prefix))
 
 
-def discover() -> Drivers:
-    """Loads every module of `devices.drivers`."""
+def discover(prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:
+    """Loads every module of `devices.drivers`; see `collect`."""
     package = import_module("devices.drivers")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return collect([cast(Driver, import_module(f"devices.drivers.{name}")) for name in names])
+    return collect([cast(Driver, import_module(f"devices.drivers.{name}")) for name in names], prefixes)

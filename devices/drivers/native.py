@@ -6,9 +6,10 @@ around it: in an `event` message that is no JSON, and in one sent to the wrong t
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
-from typing import Final, NamedTuple
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, cast
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
@@ -21,17 +22,19 @@ from devices.registry import TopicFilter
 from devices.times import parse_time
 
 NAME: Final = "native"
-PREFIX: Final = "anju"
-FILTERS: Final = (
-    TopicFilter("anju/+/event", Lane.URGENT),
-    TopicFilter("anju/+/motion", Lane.URGENT),
-    TopicFilter("anju/+/reading", Lane.BULK),
-    TopicFilter("anju/+/status", Lane.BULK),
+PREFIXES: Final[tuple[str, ...]] = ("anju",)
+FILTERS: Final[tuple[TopicFilter, ...]] = (
+    TopicFilter("+/event", Lane.URGENT),
+    TopicFilter("+/motion", Lane.URGENT),
+    TopicFilter("+/reading", Lane.BULK),
+    TopicFilter("+/status", Lane.BULK),
 )
 
 _CODES: Final = {field: quantity.code for field, quantity in by_field.items()}
 _ALARM: Final = re.compile(rb'"event"\s{0,8}:\s{0,8}"\s{0,8}(button[_ -]?press|fall)\s{0,8}"', re.IGNORECASE)
 _validate_reading: Final = reading_message.validator.validate_json
+# Makes a Reading of a tuple a third of the time of calling the class; there are two for every message of a city.
+_reading_of: Final = cast(Callable[[tuple[int, datetime | None, float]], Reading], partial(tuple.__new__, Reading))
 
 
 class _Route(NamedTuple):
@@ -42,16 +45,16 @@ class _Route(NamedTuple):
 @lru_cache(maxsize=1 << 17)
 def _route(topic: str) -> _Route:
     levels = topic.split("/")
-    if len(levels) != 3 or levels[2] not in ("reading", "event", "motion", "status"):
+    if len(levels) != 2 or levels[1] not in ("reading", "event", "motion", "status"):
         raise Rejected(Reason.TOPIC_UNKNOWN, "expected anju/{device}/reading, event, motion or status")
-    return _Route(levels[1], levels[2])
+    return _Route(*levels)
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
     """Decodes one message.
 
     Args:
-        topic: the topic it came on.
+        topic: the topic it came on, without `anju/`.
         payload: its bytes.
 
     Returns:
@@ -82,7 +85,7 @@ def _reading(device: str, payload: bytes) -> Decoded:
         return _salvage(device, payload)
     if "readings" in message or "event" in message:
         return _salvage(device, payload)
-    readings = [Reading(_CODES[field], measured_at, value) for field, value in message.items()]
+    readings = [_reading_of((_CODES[field], measured_at, value)) for field, value in message.items()]
     if not readings:
         raise Rejected(Reason.PAYLOAD_INVALID, "no known quantity in the message")
     return Decoded(device, readings, [], [])

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from devices import quantities
 from devices.contract import MAX_ENTRIES, Entry
-from devices.drivers.native import decode
+from devices.drivers import native
 from devices.errors import DriverConflict, Rejected
-from devices.model import Event, EventKind, Lane, Reading, Reason
+from devices.model import Decoded, Event, EventKind, Lane, Reading, Reason
 from devices.registry import Driver, collect, discover
 
 AT = datetime(2026, 11, 21, 8, 15, tzinfo=UTC)
 WATER, BATTERY = quantities.WATER_TOTAL.code, quantities.BATTERY.code
+
+
+def decode(topic: str, payload: bytes) -> Decoded:
+    return discover().decode(topic, payload)
 
 
 def body(**fields: Any) -> bytes:
@@ -187,9 +191,17 @@ def test_presses_take_the_urgent_lane_and_readings_the_other() -> None:
 
 
 def test_two_drivers_of_one_name_stop_the_start() -> None:
-    driver: Driver = discover().by_name["native"]
-    with pytest.raises(DriverConflict, match="native"):
+    driver: Driver = native
+    with pytest.raises(DriverConflict, match="two drivers are named 'native'"):
         collect([driver, driver])
+
+
+def test_prefixes_can_be_others_but_not_shared() -> None:
+    drivers = collect([native], {"native": ("anju-east", "anju-west")})
+    assert "anju-west/+/event" in drivers.filters(Lane.URGENT)
+    assert drivers.decode("anju-east/m/status", b"online").device == "m"
+    with pytest.raises(DriverConflict, match="no driver is named 'natve'"):
+        collect([native], {"natve": ("x",)})
 
 
 def test_a_topic_of_no_driver_is_rejected() -> None:
