@@ -273,7 +273,7 @@ CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE TRIGGER alert_entry_append_only BEFORE UPDATE OR DELETE ON alert_entry
+CREATE TRIGGER alert_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON alert_entry
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE notification (

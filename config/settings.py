@@ -1,0 +1,267 @@
+"""The settings of every role: from `ANJU_*` in the environment and an optional TOML file; the environment wins."""
+
+import difflib
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    PostgresDsn,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.errors import SettingsError
+
+PREFIX: Final = "ANJU_"
+# Variables with our prefix that are no settings: where the file is, and what steers the tests.
+_CONFIG_VARIABLE: Final = "ANJU_CONFIG"
+_TEST_PREFIX: Final = "ANJU_TEST_"
+# The name that the environment uses where it is not simply the key in capitals.
+_VARIABLE_OF: Final = {"mqtt_urls": "ANJU_MQTT_URL", "webhook_secrets": "ANJU_WEBHOOK_SECRET"}
+_KEY_OF: Final = {variable: key for key, variable in _VARIABLE_OF.items()}
+_POSTGRES: Final = TypeAdapter(PostgresDsn)
+
+
+def _refuse(text: str) -> PydanticCustomError:
+    return PydanticCustomError("anju", "{text}", {"text": text})
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    try:
+        _POSTGRES.validate_python(value.get_secret_value())
+    except ValidationError:
+        raise _refuse("is no database URL; right would be postgresql://user:password@host:5432/name") from None
+    return value
+
+
+def _mqtt_url(value: SecretStr) -> SecretStr:
+    right = "right would be mqtt://user:password@host:1883 or mqtts://user:password@host:8883"
+    try:
+        parts = urlsplit(value.get_secret_value())
+        port = parts.port
+    except ValueError:
+        raise _refuse(f"has a faulty host or port; {right}") from None
+    if parts.scheme not in ("mqtt", "mqtts"):
+        raise _refuse(f"does not start with mqtt:// or mqtts://; {right}")
+    if not parts.hostname or port == 0:
+        raise _refuse(f"names no host, or port 0; {right}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise _refuse(f"has something after host and port; {right}")
+    return value
+
+
+def _http_url(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _refuse("is no web address; right would be https://host/path")
+    return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}={0,2}", value.get_secret_value()):
+        raise _refuse("is no Standard Webhooks secret; right would be whsec_ and at least 24 random bytes in base64")
+    return value
+
+
+def _worker_id() -> str:
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname().partition(".")[0]).strip("-")
+    return name[:40] or "worker"
+
+
+def default_data_dir() -> Path:
+    """Where embedded servers keep their data: a system folder for root, else the user's own."""
+    return Path("/var/lib/anju") if os.geteuid() == 0 else platformdirs.user_data_path("anju")
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+MqttUrl = Annotated[SecretStr, AfterValidator(_mqtt_url)]
+HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """One installation's settings. Secrets and URLs that may hold one never show in repr; ask `get_secret_value()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    database_url: DatabaseUrl | None = None
+    mqtt_urls: Annotated[tuple[MqttUrl, ...], BeforeValidator(_listed)] = ()
+    mqtt_ca_file: Path | None = None
+    worker_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(default_factory=_worker_id)
+
+    late_window_days: PositiveFloat = 35
+    future_tolerance_s: PositiveFloat = 600
+    max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    max_outstanding: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    quarantine_max_mb: PositiveInt = 1_000
+
+    emergency_webhook_url: HttpUrl | None = None
+    emergency_webhook_secret: WebhookSecret | None = None
+    webhook_url: HttpUrl | None = None
+    webhook_secrets: Annotated[tuple[WebhookSecret, ...], BeforeValidator(_listed)] = ()
+
+    inactivity_volume_l: PositiveFloat = 10
+    inactivity_window_h: Annotated[float, Field(gt=0, le=168)] = 12
+    silence_intervals: PositiveInt = 3
+    silence_min_s: PositiveFloat = 3_600
+
+    metrics_address: str = "127.0.0.1"
+    metrics_port_ingest: Port = 0
+    metrics_port_rules: Port = 0
+    metrics_port_alerts: Port = 0
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    data_dir: Path = Field(default_factory=default_data_dir)
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _is_readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.R_OK):
+            raise _refuse("is no file that can be read; right would be the path of a PEM file")
+        return value
+
+    @field_validator("webhook_secrets", "mqtt_urls")
+    @classmethod
+    def _has_no_twins(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len({secret.get_secret_value() for secret in value}) != len(value):
+            raise _refuse("names the same one twice; name each once")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` hands over counts: it has read file and environment, and knows where each value is from."""
+        return (init_settings,)
+
+    def require(self, *names: str) -> Self:
+        """Says that a role cannot do without these settings.
+
+        Raises:
+            SettingsError: one of them is not set.
+        """
+        for name in names:
+            if getattr(self, name) in (None, ()):
+                raise SettingsError(f"{variable_of(name)} (or {name} in the file) is not set; {_example(name)}")
+        return self
+
+
+def variable_of(key: str) -> str:
+    """The environment variable of a setting."""
+    return _VARIABLE_OF.get(key, PREFIX + key.upper())
+
+
+def load(config_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings.
+
+    Args:
+        config_file: the TOML file; None takes the one that ANJU_CONFIG names, if any.
+        environ: the environment; None takes the process's own.
+
+    Raises:
+        SettingsError: a value is wrong or unknown, or the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    if config_file is None and environ.get(_CONFIG_VARIABLE):
+        config_file = Path(environ[_CONFIG_VARIABLE])
+    values: dict[str, object] = {}
+    named: dict[str, str] = {}  # setting -> how the user wrote it
+    if config_file is not None:
+        for key, value in _read(config_file).items():
+            _known(key, Settings.model_fields, f"{key} in {config_file}")
+            values[key], named[key] = value, f"{key} in {config_file}"
+    variables = {variable_of(key): key for key in Settings.model_fields}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == _CONFIG_VARIABLE or variable.startswith(_TEST_PREFIX):
+            continue
+        _known(variable, variables, variable)
+        if text.strip():  # set but empty is how shells and compose files say "not set"
+            values[variables[variable]], named[variables[variable]] = text.strip(), variable
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_explained(error.errors()[0], named)) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {file} is no TOML: {error}") from None
+
+
+def _known(name: str, names: Mapping[str, object], shown: str) -> None:
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "config/site.example.toml lists all there are"
+    raise SettingsError(f"{shown} is no setting; {hint}")
+
+
+_EXAMPLES: Final = {
+    "database_url": "right would be postgresql://user:password@host:5432/name",
+    "mqtt_urls": "right would be mqtt://user:password@host:1883",
+    "webhook_url": "right would be https://host/path",
+    "emergency_webhook_url": "right would be https://host/path",
+    "webhook_secrets": "right would be whsec_ and at least 24 random bytes in base64",
+    "emergency_webhook_secret": "right would be whsec_ and at least 24 random bytes in base64",
+    "worker_id": "right would be 1 to 40 letters, digits, '_' or '-'",
+    "mqtt_ca_file": "right would be the path of a PEM file",
+}
+
+
+def _example(key: str) -> str:
+    if key in _EXAMPLES:
+        return _EXAMPLES[key]
+    default = Settings.model_fields[key].get_default(call_default_factory=True, validated_data={})
+    return f"right would be, for instance, {default}"
+
+
+def _explained(error: ErrorDetails, named: Mapping[str, str]) -> str:
+    key = str(error["loc"][0])
+    place = f" ({_ordinal(error['loc'][1])})" if len(error["loc"]) > 1 and isinstance(error["loc"][1], int) else ""
+    said = error["msg"].rstrip(".")
+    shown = f"{named.get(key, variable_of(key))}{place}"
+    if error["type"] == "anju":
+        return f"{shown} {said}"
+    return f"{shown} is wrong: {said[0].lower()}{said[1:]}; {_example(key)}"
+
+
+def _ordinal(index: int) -> str:
+    return f"number {index + 1}"

@@ -1,0 +1,1 @@
+"""Each part against real servers."""
