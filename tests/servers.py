@@ -60,7 +60,7 @@ async def eventually(predicate: Callable[[], Any], timeout_s: float = 5.0, *, in
     deadline = time.monotonic() + timeout_s
     while True:
         answer = predicate()
-        value: T = await answer if inspect.isawaitable(answer) else answer
+        value = await answer if inspect.isawaitable(answer) else answer
         if value:
             return value
         if time.monotonic() > deadline:
