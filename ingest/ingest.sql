@@ -3,6 +3,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS reading_stage (
     device_id integer, quantity smallint, measured_at timestamptz, received_at timestamptz, value double precision
 ) ON COMMIT DELETE ROWS
 
+-- name: copy_readings
+COPY reading (device_id, quantity, measured_at, received_at, value) FROM STDIN (FORMAT BINARY)
+
 -- name: copy_stage
 COPY reading_stage (device_id, quantity, measured_at, received_at, value) FROM STDIN (FORMAT BINARY)
 

@@ -1,19 +1,22 @@
 """Writes batches; what the database refuses is taken apart until the bad rows stand alone.
 
-Events come first, in a transaction of their own. Then, in another: readings by binary COPY into a temporary table and
-from there into the series, quarantine, and last the session's hearing. The caller acknowledges to the broker when
-`store` has returned, never before.
+Events come first, in a transaction of their own. Then, in another: readings, quarantine, and last the session's
+hearing. The caller acknowledges to the broker when `store` has returned, never before.
+
+Readings take one of two ways. New ones go straight into the series by binary COPY. Where one of them is stored already
+the database refuses the whole COPY; then, and for half a minute from then on, they go by way of a temporary table
+and INSERT ... ON CONFLICT DO NOTHING, which takes repetitions but costs the database twice as much for each row.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 
 from devices.model import Lane, Reason
 from ingest import events, quarantine
@@ -29,6 +32,8 @@ _log = structlog.get_logger()
 
 # More names than this are forgotten together: a bound for sites that see ever new devices.
 _MAX_KNOWN_DEVICES: Final = 500_000
+# Repetitions come in runs: after a reconnect, or from meters that upload a day again and again.
+_CAREFUL_FOR: Final = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Writer:
         self._idle_timeout_s = 0.5 if lane is Lane.URGENT else 5.0
         self._statement_timeout_s = statement_timeout_s
         self._connection: AsyncConnection[Any] | None = None
+        self._careful_until = datetime.min.replace(tzinfo=UTC)
 
     async def store(self, batch: Batch, intake: Intake) -> None:
         """Commits a batch.
@@ -173,11 +179,28 @@ class Writer:
     ) -> None:
         if not (rows or refused or heard_until):
             return
+        now = self._clock()
+        if rows and now >= self._careful_until:
+            try:
+                await self._commit_rows_by(append_new_rows, connection, rows, refused, heard_until)
+                return
+            except errors.UniqueViolation:
+                self._careful_until = now + _CAREFUL_FOR
+        await self._commit_rows_by(append_rows, connection, rows, refused, heard_until)
+
+    async def _commit_rows_by(
+        self,
+        append: Callable[[AsyncConnection[Any], Sequence[bytes]], Awaitable[tuple[int, int]]],
+        connection: AsyncConnection[Any],
+        rows: Sequence[bytes],
+        refused: Sequence[Refused],
+        heard_until: datetime | None,
+    ) -> None:
         hearing = advance(self.hearing, heard_until) if heard_until is not None else None
         inserted = conflicts = 0
         async with connection.transaction():
             if rows:
-                inserted, conflicts = await append_rows(connection, rows)
+                inserted, conflicts = await append(connection, rows)
             await quarantine.store(connection, refused)
             if hearing is not None:
                 await connection.execute(
@@ -225,6 +248,17 @@ async def find_devices(connection: AsyncConnection[Any], names: Sequence[str]) -
     """Name and id of those devices that are known."""
     cursor = await connection.execute(_Q.find_devices, {"names": list(names)})
     return await cursor.fetchall()
+
+
+async def append_new_rows(connection: AsyncConnection[Any], rows: Sequence[bytes]) -> tuple[int, int]:
+    """Appends packed rows of which none is stored yet; returns what `append_rows` would.
+
+    Raises:
+        psycopg.errors.UniqueViolation: one was stored already, or is in `rows` twice.
+    """
+    async with connection.cursor() as cursor, cursor.copy(_Q.copy_readings) as copy:
+        await copy.write(b"".join((HEADER, *rows, TRAILER)))
+    return len(rows), 0
 
 
 async def append_rows(connection: AsyncConnection[Any], rows: Sequence[bytes]) -> tuple[int, int]:
