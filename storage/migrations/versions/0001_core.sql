@@ -239,6 +239,7 @@ CREATE TABLE alert (
     closed_at       timestamptz,
     outcome         text,
     sign_of_life_at timestamptz,
+    version         integer NOT NULL DEFAULT 1,
     times_raised    integer NOT NULL DEFAULT 1,
     reason_id       text NOT NULL,
     reason_values   jsonb NOT NULL,
@@ -252,6 +253,7 @@ CREATE INDEX alert_case ON alert (subject, kind, closed_at DESC);
 CREATE INDEX alert_home ON alert (home_id, raised_at DESC);
 CREATE INDEX alert_raised ON alert (raised_at DESC);
 COMMENT ON COLUMN alert.sign_of_life_at IS 'when the condition was found to be over while a person had the case or after a person closed it';
+COMMENT ON COLUMN alert.version IS 'counts the writings: who writes what was read before another writing is refused';
 COMMENT ON COLUMN alert.subject IS 'what the case is about: home/12, device/btn-7 (not installed), site';
 
 CREATE TABLE alert_entry (

@@ -1,0 +1,96 @@
+"""What a channel says of one attempt: accepted, try again, or give up; the reasons are a closed set (metric labels)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import JsonValue
+
+
+class Fault(StrEnum):
+    """Why an attempt did not get through."""
+
+    UNREACHABLE = "unreachable"
+    CONNECTION_LOST = "connection_lost"
+    TIMED_OUT = "timed_out"
+    BUSY = "busy"
+    SERVER_FAULT = "server_fault"
+    CERTIFICATE = "certificate"
+    REDIRECTED = "redirected"
+    REFUSED = "refused"
+    UNAUTHORIZED = "unauthorized"
+    NOT_FOUND = "not_found"
+    NOT_UNDERSTOOD = "not_understood"
+    GONE = "gone"
+    TOO_LARGE = "too_large"
+    OUR_BUG = "our_bug"
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether it lasts until somebody changes a setting, on our side or on the receiver's."""
+        return self in _NEEDS_OPERATOR
+
+
+_NEEDS_OPERATOR = frozenset(
+    {
+        Fault.CERTIFICATE,
+        Fault.REDIRECTED,
+        Fault.REFUSED,
+        Fault.UNAUTHORIZED,
+        Fault.NOT_FOUND,
+        Fault.NOT_UNDERSTOOD,
+        Fault.OUR_BUG,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider has taken the message over; `provider_id` is its own name for it, where it gave one."""
+
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """Not this time. `retry_after_s` is when the provider wants to be asked again, where it said so."""
+
+    fault: Fault
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """The provider will never take this message."""
+
+    fault: Fault
+
+
+Result = Accepted | TryAgain | GiveUp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message on its way: `attempt` counts from 1; the `notification_id` stays the same over all attempts."""
+
+    notification_id: UUID
+    alert_id: int
+    priority: int
+    body: Mapping[str, JsonValue]
+    created_at: datetime
+    give_up_at: datetime
+    attempt: int
+
+
+class Channel(Protocol):
+    """A way out. An attempt ends in a Result, never in an exception, and within the channel's own time limit."""
+
+    name: str
+    recipient: str
+
+    async def send(self, message: Outgoing, now: datetime) -> Result:
+        """Tries once to hand the message over."""
+        ...

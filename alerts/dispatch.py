@@ -1,0 +1,220 @@
+"""Carries messages from the outbox to their channels: claims what is due, sends many at once, records the outcomes.
+
+Urgent messages have slots of their own, so that neither a pile of others nor a slow receiver of them holds a call for
+help back. A claim is a short lease that is renewed while the message is on its way: what a dead or frozen process held
+is free again in seconds, and is then sent under the same id.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection
+
+from alerts import metrics, outbox
+from alerts.channels.results import Channel, Outgoing
+from alerts.connection import while_connected
+from alerts.outbox import Attempt
+from alerts.recorder import Recorder
+from alerts.retry import Abandoned, Later, next_step
+
+log = structlog.get_logger()
+
+_POLL_S: Final = 1.0
+_COUNT_EVERY_S: Final = 30.0
+_GRACE_S: Final = 5.0
+_URGENT: Final = range(1)
+_OTHERS: Final = range(1, 5)
+_random = random.SystemRandom()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Lane:
+    """The slots for one channel's urgent or other messages."""
+
+    channel: Channel
+    name: str
+    priorities: range
+    slots: int
+    in_flight: dict[UUID, Outgoing] = field(default_factory=dict)
+    full: bool = False  # the last claim took as many as it might: there may be more
+
+    @property
+    def free(self) -> int:
+        return self.slots - len(self.in_flight)
+
+
+class Dispatcher:
+    """One dispatcher of any number on the same outbox.
+
+    Args:
+        database_url: Where the outbox is.
+        channels: The ways out, already entered. Messages for others stay pending, and a warning and a metric say so.
+        worker: The name of this process; no other living process may have it.
+        urgent_slots: How many urgent messages each channel sends at once.
+        other_slots: How many others.
+        lease_s: How long a claim holds without renewal.
+        clock: Gives the time (aware); tests pass their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        channels: Sequence[Channel],
+        worker: str,
+        clock: Callable[[], datetime],
+        urgent_slots: int = 32,
+        other_slots: int = 16,
+        lease_s: float = 5.0,
+    ) -> None:
+        self._database_url = database_url
+        self._worker = worker
+        self._lease = timedelta(seconds=lease_s)
+        self._clock = clock
+        self._lanes = [
+            *(_Lane(channel=channel, name="urgent", priorities=_URGENT, slots=urgent_slots) for channel in channels),
+            *(_Lane(channel=channel, name="others", priorities=_OTHERS, slots=other_slots) for channel in channels),
+        ]
+        self._addresses = {(channel.name, channel.recipient) for channel in channels}
+        self._recorder = Recorder(database_url=database_url, worker=worker, clock=clock)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Dispatches until `stop` is set, then lets what is on its way arrive, for a few seconds.
+
+        Raises:
+            psycopg.Error: The database reports a fault that would not pass.
+        """
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(while_connected(self._database_url, "listen", self._listen), name="listen"),
+                group.create_task(self._recorder.run(), name="record"),
+            ]
+            claiming = group.create_task(
+                while_connected(self._database_url, "claim", lambda conn: self._claim_until_stop(conn, group)),
+                name="claim",
+            )
+            await stop.wait()
+            self._stopping = True
+            self._wake.set()
+            # A claim cut short would keep its messages leased; without a database there is none to wait for.
+            await asyncio.wait([claiming], timeout=1.0)
+            if self._sending:
+                await asyncio.wait(self._sending, timeout=_GRACE_S)
+            for task in (claiming, *self._sending, *background):
+                task.cancel()
+
+    async def _listen(self, conn: AsyncConnection[Any]) -> None:
+        await outbox.listen(conn)
+        self._wake.set()
+        async for _ in conn.notifies():
+            self._wake.set()
+
+    async def _claim_until_stop(self, conn: AsyncConnection[Any], group: asyncio.TaskGroup) -> None:
+        await outbox.make_leases_cheap(conn)
+        renewed = counted = float("-inf")
+        while not self._stopping:
+            self._wake.clear()
+            for lane in self._lanes:
+                await self._claim(conn, lane, group)
+            ticks = time.monotonic()
+            if ticks - renewed >= self._lease.total_seconds() / 4:
+                renewed = ticks
+                await self._renew(conn)
+            if ticks - counted >= _COUNT_EVERY_S:
+                counted = ticks
+                await self._count(conn)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_POLL_S, self._lease.total_seconds() / 4)):
+                    await self._wake.wait()
+
+    async def _claim(self, conn: AsyncConnection[Any], lane: _Lane, group: asyncio.TaskGroup) -> None:
+        limit = lane.free
+        if limit == 0:
+            return
+        now = self._clock()
+        claimed = await outbox.claim(
+            conn,
+            channel=lane.channel.name,
+            recipient=lane.channel.recipient,
+            priorities=lane.priorities,
+            limit=limit,
+            worker=self._worker,
+            now=now,
+            lease_until=now + self._lease,
+        )
+        lane.full = len(claimed) == limit
+        for message in claimed:
+            if message.notification_id in lane.in_flight:
+                continue  # our own lease ran out while it is still on its way
+            lane.in_flight[message.notification_id] = message
+            task = group.create_task(self._carry(lane, message), name=f"send-{message.notification_id}")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _renew(self, conn: AsyncConnection[Any]) -> None:
+        ids = [notification_id for lane in self._lanes for notification_id in lane.in_flight]
+        if ids:
+            await outbox.renew(conn, ids, worker=self._worker, lease_until=self._clock() + self._lease)
+
+    async def _carry(self, lane: _Lane, message: Outgoing) -> None:
+        """One attempt, from the claim to its record."""
+        started_at, ticks = self._clock(), time.perf_counter()
+        if message.attempt == 1:
+            metrics.HANDOVER.labels(lane.name).observe(max(0.0, (started_at - message.created_at).total_seconds()))
+        try:
+            with metrics.IN_FLIGHT.labels(lane.name).track_inprogress():
+                result = await lane.channel.send(message, started_at)
+            duration_s = time.perf_counter() - ticks
+            step = next_step(result, message, self._clock(), _random.random())
+            attempt = Attempt(message=message, started_at=started_at, duration_s=duration_s, result=result, step=step)
+            metrics.ATTEMPTS.labels(lane.channel.name, attempt.outcome, attempt.reason).inc()
+            metrics.ATTEMPT_DURATION.labels(lane.channel.name).observe(duration_s)
+            _tell_operators(lane, attempt)
+            await self._recorder.keep(attempt)
+        finally:
+            del lane.in_flight[message.notification_id]
+            if lane.full:
+                self._wake.set()
+
+    async def _count(self, conn: AsyncConnection[Any]) -> None:
+        now = self._clock()
+        waiting = await outbox.count_pending(conn)
+        for lane in ("urgent", "others"):
+            of_lane = [row for row in waiting if row.urgent == (lane == "urgent")]
+            oldest_s = max(((now - row.oldest_at).total_seconds() for row in of_lane), default=0.0)
+            metrics.PENDING.labels(lane).set(sum(row.messages for row in of_lane))
+            metrics.OLDEST_PENDING.labels(lane).set(oldest_s)
+        unaddressed = sum(row.messages for row in waiting if (row.channel, row.recipient) not in self._addresses)
+        metrics.UNADDRESSED.set(unaddressed)
+        if unaddressed:
+            log.error(
+                "messages_without_address", messages=unaddressed, remedy="set ANJU_WEBHOOK_URL and ANJU_WEBHOOK_SECRET"
+            )
+
+
+def _tell_operators(lane: _Lane, attempt: Attempt) -> None:
+    facts = {
+        "notification_id": str(attempt.message.notification_id),
+        "alert_id": attempt.message.alert_id,
+        "channel": lane.channel.name,
+        "attempt": attempt.message.attempt,
+        "reason": attempt.reason,
+    }
+    match attempt.step:
+        case Abandoned():
+            log.error("message_given_up", **facts)
+        case Later(at=at):
+            log.warning("message_not_accepted", **facts, next_attempt_at=at.isoformat(timespec="milliseconds"))
+        case _:
+            log.info("message_accepted", **facts, duration_s=round(attempt.duration_s, 4))
