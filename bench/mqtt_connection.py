@@ -24,8 +24,8 @@ import mqtt5
 
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.framing import FrameReader
-from ingest.mqtt.link import encode_acks
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
+from ingest.mqtt.packets import acks
 from ingest.mqtt.window import Delivery, Window
 
 _PAYLOAD = b'{"at": "2026-11-21T08:15:00Z", "water_total_l": 12345.0, "battery_pct": 87, "note": "' + b"x" * 100 + b'"}'
@@ -49,7 +49,7 @@ def read_and_ack_us(messages: int = 200_000) -> float:
         for chunk in frames.feed(data):
             window.arrived(Delivery.of(1, datetime.now(UTC), chunk.publishes, chunk.sizes))
         for delivery in window.take(5000):
-            encode_acks(window.acknowledge(1, delivery.packet_ids))
+            acks(window.acknowledge(1, delivery.packet_ids))
     return (time.process_time() - started) / messages * 1e6
 
 

@@ -68,6 +68,10 @@ class BulkLease:
         async with self._changed:
             await self._changed.wait_for(lambda: self.held is held)
 
+    async def may_connect(self) -> bool:
+        """Whether the session is ours to connect to: some brokers do not say that they gave it to somebody else."""
+        return self.held
+
     async def _keep_connected(self) -> None:
         connection = await connect(
             self._url,

@@ -1,7 +1,7 @@
 """The ingest role: for each broker an urgent session of our own, and the bulk session if we hold its lease."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,6 +34,7 @@ _PARTITIONS_AHEAD: Final = timedelta(days=62)
 _TAKEN_OVER_WAIT_S: Final = 10.0
 _URGENT_BATCH: Final = 50
 _URGENT_OUTSTANDING: Final = 5_000
+_BULK_REST_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,9 @@ class _Worker:
             yield lease.keep()
             yield self._bulk(endpoint, lease)
 
-    def _session(self, endpoint: Endpoint, lane: Lane) -> Session:
+    def _session(
+        self, endpoint: Endpoint, lane: Lane, may_connect: Callable[[], Awaitable[bool]] | None = None
+    ) -> Session:
         options = self._options
         urgent = lane is Lane.URGENT
         writer = Writer(
@@ -130,6 +133,7 @@ class _Worker:
             max_batch=_URGENT_BATCH if urgent else options.max_batch,
             max_outstanding=_URGENT_OUTSTANDING if urgent else options.max_outstanding,
             session_expiry_s=options.session_expiry_s,
+            rest_s=0.0 if urgent else _BULK_REST_S,
             limits=options.limits,
         )
         return Session(
@@ -139,6 +143,7 @@ class _Worker:
             drivers=self._drivers,
             writer=writer,
             emergency=self.emergency if urgent else None,
+            may_connect=may_connect,
             clock=self._clock,
         )
 
@@ -155,7 +160,7 @@ class _Worker:
     async def _bulk(self, endpoint: Endpoint, lease: BulkLease) -> None:
         while True:
             await lease.wait(held=True)
-            session = self._session(endpoint, Lane.BULK)
+            session = self._session(endpoint, Lane.BULK, lease.may_connect)
             with self.metrics.watching(session):
                 running = asyncio.create_task(session.run())
                 lost = asyncio.create_task(lease.wait(held=False))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import mqtt5
@@ -57,6 +57,9 @@ class Connection:
         endpoint: the broker.
         options: how to behave there.
         on_connected: called after each CONNACK, with whether the broker still had our session.
+        may_connect: asked before every attempt; False ends `run()` with `SessionTakenOver`. Of the brokers at hand,
+            Mosquitto 2.0.11 and the embedded one do not tell a client that its session was taken over: to it, that is
+            a lost connection like any other, and without this question it would take the session back.
         on_lost: called with the reason when a connection that stood has ended.
         chance: uniform in [0, 1), for the jitter of the back-off.
 
@@ -71,6 +74,7 @@ class Connection:
         *,
         on_connected: Callable[[bool], None] | None = None,
         on_lost: Callable[[IngestError], None] | None = None,
+        may_connect: Callable[[], Awaitable[bool]] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.counters = Counters()
@@ -78,6 +82,7 @@ class Connection:
         self._options = options
         self._on_connected = on_connected
         self._on_lost = on_lost
+        self._may_connect = may_connect
         self._chance = chance
         self._log = _log.bind(broker=str(endpoint), client_id=options.client_id)
         self._subscriptions = Subscriptions(options.subscriptions, options.refused_retry_s, self._log)
@@ -136,8 +141,8 @@ class Connection:
         """Stay connected until `close()` or cancellation; either says DISCONNECT and leaves the session in place.
 
         Raises:
-            SessionTakenOver: another client has our session now. The owner decides whether to run again; what was
-                read stays readable.
+            SessionTakenOver: another client has our session now, or `may_connect` says so. The owner decides whether
+                to run again; what was read stays readable.
         """
         if not self._stopped.is_set():
             raise RuntimeError("this connection is running already")
@@ -230,6 +235,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
+            if self._may_connect and not await self._may_connect():
+                raise SessionTakenOver("the session is no longer ours to connect to")
             started = loop.time()
             reason = await self._connect_once()
             if isinstance(reason, SessionTakenOver):

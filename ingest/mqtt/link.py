@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-import sys
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -11,42 +9,22 @@ from typing import Final, cast
 import mqtt5
 
 from ingest.errors import (
-    BrokerBusy,
     BrokerUnreachable,
     CertificateRefused,
     ConnectionClosed,
     ConnectionLost,
-    ConnectionRefused,
     IngestError,
     ProtocolViolation,
-    SessionTakenOver,
 )
 from ingest.mqtt.framing import Control, FrameReader
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
+from ingest.mqtt.packets import acks, connect_packet, goodbye, refusal
 from ingest.mqtt.requests import Requests
 from ingest.mqtt.window import Delivery
 
-_CLOSE_WITHIN_S: Final = 1.0
+_CLOSE_WITHIN_S: Final = 2.0
 _SMALL_READ_BYTES: Final = 32 * 1024
 _PINGREQ: Final = mqtt5.PingReqPacket().write()
-_PUBACK: Final = 0x4002_0000
-# The codec's codes are no IntEnums, whatever its stubs say: equality and int() work, hash, order and truth do not.
-_BUSY: Final = (
-    mqtt5.ConnAckReasonCode.UNSPECIFIED_ERROR,
-    mqtt5.ConnAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR,
-    mqtt5.ConnAckReasonCode.SERVER_UNAVAILABLE,
-    mqtt5.ConnAckReasonCode.SERVER_BUSY,
-    mqtt5.ConnAckReasonCode.QUOTA_EXCEEDED,
-    mqtt5.ConnAckReasonCode.CONNECTION_RATE_EXCEEDED,
-)
-
-
-def encode_acks(packet_ids: Iterable[int]) -> bytes:
-    """PUBACKs with reason *success*, four bytes each (MQTT 5, 3.4), without a packet object for every one."""
-    words = array("I", [_PUBACK | packet_id for packet_id in packet_ids])
-    if sys.byteorder == "little":
-        words.byteswap()
-    return words.tobytes()
 
 
 class Link(asyncio.BufferedProtocol):
@@ -100,20 +78,12 @@ class Link(asyncio.BufferedProtocol):
         """
         options = self._options
         tls = options.tls() if endpoint.tls else None
-        connect = mqtt5.ConnectPacket(
-            options.client_id,
-            username=endpoint.username,
-            password=endpoint.password.encode() if endpoint.password is not None else None,
-            keep_alive=options.keep_alive_s,
-            session_expiry_interval=options.session_expiry_s,
-            receive_max=options.receive_maximum,
-        )
         try:
             async with asyncio.timeout(options.connect_timeout_s):
                 await self._loop.create_connection(
                     lambda: self, endpoint.host, endpoint.port, ssl=tls, server_hostname=endpoint.host if tls else None
                 )
-                self._write(connect.write())
+                self._write(connect_packet(endpoint, options))
                 await self._answered.wait()
         except ssl.SSLCertVerificationError as error:
             self._end(CertificateRefused(f"{endpoint}: {error.verify_message}"))
@@ -129,12 +99,19 @@ class Link(asyncio.BufferedProtocol):
         return self._connack
 
     async def close(self) -> None:
-        """Say DISCONNECT and close; the session stays at the broker."""
+        """Say DISCONNECT and let the broker close; the session stays there.
+
+        Closing first would make the kernel answer whatever the broker still sends with a reset, upon which Mosquitto
+        forgets to read our last acknowledgements: it takes one packet a turn.
+        """
         if self._transport is None:
             return
         if not self.lost.done():
             self._write(mqtt5.DisconnectPacket().write())
+            resting = self.paused or self._rest is not None
             self._end(ConnectionClosed("closed by its owner"), abort=False)
+            if resting and not self._transport.is_closing():
+                self._transport.resume_reading()
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await self._gone.wait()
@@ -149,11 +126,8 @@ class Link(asyncio.BufferedProtocol):
         for timer in (self._timer, self._rest):
             if timer:
                 timer.cancel()
-        if self._transport:
-            if abort:
-                self._transport.abort()
-            else:
-                self._transport.close()
+        if self._transport and abort:
+            self._transport.abort()
 
     # --- called by the event loop ------------------------------------------------------------------------------------
 
@@ -206,22 +180,18 @@ class Link(asyncio.BufferedProtocol):
         match packet:
             case mqtt5.PingRespPacket():
                 return None
-            case mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER):
-                return SessionTakenOver("another client connected with our client id")
             case mqtt5.DisconnectPacket():
-                return ConnectionLost(f"broker disconnected us: {packet.reason_code.name}")
+                return goodbye(packet)
             case mqtt5.ConnAckPacket():
                 return self._connacked(packet)
             case _:
                 return self._requests.answered(packet)
 
     def _connacked(self, packet: mqtt5.ConnAckPacket) -> IngestError | None:
-        code = packet.reason_code
         if self._connack:
             return ProtocolViolation("second CONNACK")
-        if code != mqtt5.ConnAckReasonCode.SUCCESS:
-            kind = BrokerBusy if code in _BUSY else ConnectionRefused
-            return kind(f"broker refused the connection: {code.name}")
+        if refused := refusal(packet):
+            return refused
         self._connack = packet
         self._answered.set()
         keep_alive_s = packet.server_keep_alive or self._options.keep_alive_s
@@ -267,7 +237,7 @@ class Link(asyncio.BufferedProtocol):
 
     def ack(self, packet_ids: Iterable[int]) -> None:
         """Acknowledge messages, all in one write."""
-        self._write(encode_acks(packet_ids))
+        self._write(acks(packet_ids))
 
     async def publish(self, topic: str, payload: bytes, qos: int) -> None:
         """Publish and, at QoS 1 where the broker has it, wait for the acknowledgement.
