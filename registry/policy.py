@@ -1,0 +1,171 @@
+"""What is asked of a home: limits set for the site, its areas and the home itself, each level overriding the one above.
+
+Policies are append-only rows. A change re-arms every home it concerns in the transaction that writes it, so that it
+takes effect without a restart.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from registry.errors import RegistryError
+from storage.sql import load
+
+_SQL = load(__package__, "policy.sql")
+
+
+class PolicyRefused(RegistryError):
+    """The parameters given are no policy; the text names each fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The limits that hold for one home.
+
+    Attributes:
+        inactivity_volume_l: less water than this ...
+        inactivity_window_h: ... in this many hours is inactivity (both after the programmes of Shanghai and Shenzhen).
+        silence_intervals: a device is lost after this many reporting intervals without a word ...
+        silence_min_s: ... but not before this long.
+    """
+
+    inactivity_volume_l: float = 10.0
+    inactivity_window_h: float = 12.0
+    silence_intervals: float = 3.0
+    silence_min_s: float = 3600.0
+
+    @property
+    def inactivity_window(self) -> timedelta:
+        """`inactivity_window_h` as a duration."""
+        return timedelta(hours=self.inactivity_window_h)
+
+    def silence_limit(self, interval_s: float) -> timedelta:
+        """How long a device that reports every `interval_s` may be silent."""
+        return timedelta(seconds=max(self.silence_intervals * interval_s, self.silence_min_s))
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    inactivity_volume_l: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    inactivity_window_h: Annotated[float, Field(ge=1, le=168)] | None = None
+    silence_intervals: Annotated[float, Field(ge=1, le=1_000)] | None = None
+    silence_min_s: Annotated[float, Field(ge=60, le=604_800)] | None = None
+
+
+DEFAULTS: Final = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Where a policy holds: one home, one area with everything below it, or (neither given) the site."""
+
+    area_id: int | None = None
+    home_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.area_id is not None and self.home_id is not None:
+            raise ValueError("a policy holds for an area or for a home, not for both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A home's policy, and what could not be read on the way to it.
+
+    Attributes:
+        policy: the limits; a level that cannot be read is passed over as a whole.
+        faults: one line per level passed over.
+    """
+
+    policy: Policy
+    faults: tuple[str, ...] = ()
+
+
+def resolve(defaults: Policy, levels: Iterable[JsonValue]) -> Resolved:
+    """Lays stored parameters over `defaults`, from the site down to the home."""
+    policy, faults = defaults, []
+    for level in levels:
+        try:
+            policy = replace(policy, **_checked(level))
+        except PolicyRefused as refused:
+            faults.append(str(refused))
+    return Resolved(policy=policy, faults=tuple(faults))
+
+
+async def resolve_homes(
+    conn: AsyncConnection[Any], homes: Mapping[int, int], *, defaults: Policy = DEFAULTS
+) -> dict[int, Resolved]:
+    """The policy of each home.
+
+    Args:
+        conn: any connection; reads only.
+        homes: home_id -> area_id.
+        defaults: what holds where no level says anything.
+    """
+    async with conn.pipeline():
+        area_rows = await conn.execute(_SQL.of_areas, {"areas": sorted(set(homes.values()))})
+        home_rows = await conn.execute(_SQL.of_homes, {"homes": list(homes)})
+        site_row = await conn.execute(_SQL.of_site)
+        by_area: dict[int, list[JsonValue]] = {}
+        for area_id, parameters in await area_rows.fetchall():
+            by_area.setdefault(area_id, []).append(parameters)
+        by_home: dict[int, JsonValue] = dict(await home_rows.fetchall())
+        site = [row[0] for row in await site_row.fetchall()]
+    common: dict[int, Resolved] = {}
+    resolved: dict[int, Resolved] = {}
+    for home_id, area_id in homes.items():
+        if area_id not in common:
+            common[area_id] = resolve(defaults, [*site, *by_area.get(area_id, [])])
+        above = common[area_id]
+        if home_id in by_home:
+            own = resolve(above.policy, [by_home[home_id]])
+            resolved[home_id] = Resolved(policy=own.policy, faults=above.faults + own.faults)
+        else:
+            resolved[home_id] = above
+    return resolved
+
+
+async def change(
+    conn: AsyncConnection[Any], scope: Scope, parameters: Mapping[str, JsonValue], *, now: datetime, actor: str
+) -> None:
+    """Sets what a scope says from now on; parameters not named are inherited.
+
+    Runs in the caller's transaction, or in one of its own, and re-arms the homes concerned in it.
+
+    Raises:
+        PolicyRefused: a parameter is unknown or out of range; nothing was written.
+    """
+    checked = _checked(dict(parameters))
+    async with conn.transaction():
+        await conn.execute(
+            _SQL.add,
+            {
+                "area": scope.area_id,
+                "home": scope.home_id,
+                "parameters": Jsonb(checked),
+                "now": now,
+                "actor": actor,
+            },
+        )
+        if scope.home_id is not None:
+            await conn.execute(_SQL.rearm_home, {"home": scope.home_id, "now": now})
+        else:
+            await conn.execute(_SQL.request_rearm, {"area": scope.area_id, "now": now})
+
+
+def names() -> Sequence[str]:
+    """The parameters a policy may set."""
+    return list(asdict(DEFAULTS))
+
+
+def _checked(parameters: JsonValue) -> dict[str, float]:
+    try:
+        return _Parameters.model_validate(parameters).model_dump(exclude_none=True)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'policy'}: {fault['msg']}" for fault in error.errors()]
+        raise PolicyRefused("; ".join(faults)) from None

@@ -1,0 +1,144 @@
+"""One look at one home: every rule over the same snapshot, each failing for itself alone. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from zlib import crc32
+
+from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from rules.rule import Impairment, Judgement, Rule
+from rules.snapshot import Failure, Snapshot
+
+LONGEST_WAIT: Final = timedelta(hours=24)
+_SPREAD: Final = timedelta(hours=2)
+_SHORTEST_WAIT: Final = timedelta(seconds=1)
+_RETRY_FIRST: Final = timedelta(minutes=1)
+_RETRY_LONGEST: Final = timedelta(hours=6)
+_IMPAIRED: Final = "monitoring_impaired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at a home concludes, and what the next one needs to know.
+
+    Attributes:
+        errors: rule -> the exception it raised at this look.
+    """
+
+    home_id: int
+    findings: tuple[Finding, ...]
+    due_at: datetime
+    looked_until: datetime
+    ongoing: Mapping[str, datetime]
+    failures: Mapping[str, Failure]
+    errors: Mapping[str, Exception] = field(default_factory=dict)
+
+
+def evaluate(snapshot: Snapshot, now: datetime, rules: Sequence[Rule]) -> Look:
+    """Judges a home by every rule that is not backing off."""
+    judged: list[tuple[Rule, Judgement]] = []
+    failures: dict[str, Failure] = {}
+    errors: dict[str, Exception] = {}
+    for rule in rules:
+        failure = snapshot.failures.get(rule.name)
+        if failure is not None and now < failure.retry_at:
+            failures[rule.name] = failure
+            continue
+        try:
+            judged.append((rule, rule.evaluate(snapshot, now)))
+        except Exception as error:  # whatever a rule trips over must stay with that rule and this home
+            errors[rule.name] = error
+            failures[rule.name] = _failed_again(failure, now)
+    findings = [finding for _, judgement in judged for finding in judgement.findings]
+    impairment, impaired_since = _impairment(snapshot, [j for _, j in judged], failures, now)
+    if impairment is not None:
+        findings.append(impairment)
+    ongoing = {rule.name: j.ongoing_since for rule, j in judged if j.ongoing_since is not None}
+    ongoing |= {name: since for name, since in snapshot.ongoing.items() if name in failures}
+    if impaired_since is not None:
+        ongoing[_IMPAIRED] = impaired_since
+    # While a rule fails, what it has not judged stays to be judged.
+    reached = (
+        [snapshot.judge_from(now)] if failures else [j.judged_until for _, j in judged if j.judged_until is not None]
+    )
+    return Look(
+        home_id=snapshot.home_id,
+        findings=tuple(findings),
+        due_at=_due(snapshot.home_id, judged, failures, now),
+        looked_until=min(reached, default=now),
+        ongoing=ongoing,
+        failures=failures,
+        errors=errors,
+    )
+
+
+def _failed_again(before: Failure | None, now: datetime) -> Failure:
+    count = 1 if before is None else before.count + 1
+    wait = min(_RETRY_FIRST * 2 ** min(count - 1, 16), _RETRY_LONGEST)
+    return Failure(count=count, since=now if before is None else before.since, retry_at=now + wait)
+
+
+def _due(
+    home_id: int, judged: Sequence[tuple[Rule, Judgement]], failures: Mapping[str, Failure], now: datetime
+) -> datetime:
+    # The longest wait differs from home to home: homes looked at together once do not stay together for ever.
+    spread = _SPREAD * (crc32(home_id.to_bytes(8, "big")) / 2**32)
+    due = now + LONGEST_WAIT - spread
+    for rule, judgement in judged:
+        due = min(due, judgement.next_due, now + rule.max_latency)
+    for failure in failures.values():
+        due = min(due, failure.retry_at)
+    return max(due, now + _SHORTEST_WAIT)
+
+
+def _impairment(
+    snapshot: Snapshot, judgements: Sequence[Judgement], failures: Mapping[str, Failure], now: datetime
+) -> tuple[Finding | None, datetime | None]:
+    """The one *monitoring impaired* finding of a home, for all that keeps it from being watched.
+
+    And since when it is.
+    """
+    found = [impairment for judgement in judgements for impairment in judgement.impairments]
+    found += [_rule_failed(name, failure, now) for name, failure in failures.items()]
+    known_since = snapshot.ongoing.get(_IMPAIRED)
+    if found:
+        first = min(found, key=lambda impairment: (impairment.since, impairment.about))
+        evidence = {impairment.about: impairment.reason.id for impairment in found}
+        return _impaired(snapshot, Verdict.RAISE, first.since, first.reason, evidence), first.since
+    if not all(judgement.impairments_known for judgement in judgements):
+        return None, known_since
+    if known_since is None and Kind.MONITORING_IMPAIRED not in snapshot.open_kinds:
+        return None, None
+    recovered = min(snapshot.failures, default=None)
+    reason = (
+        Reason(id="monitoring_covered_again", values={})
+        if recovered is None
+        else Reason(id="monitoring_rule_recovered", values={"rule": recovered})
+    )
+    return _impaired(snapshot, Verdict.CLEAR, now, reason, {}), None
+
+
+def _rule_failed(name: str, failure: Failure, now: datetime) -> Impairment:
+    retry_s = max(0, round((failure.retry_at - now).total_seconds()))
+    return Impairment(
+        about=f"rule {name}",
+        since=failure.since,
+        reason=Reason(
+            id="monitoring_rule_failed", values={"rule": name, "failures": failure.count, "retry_s": retry_s}
+        ),
+    )
+
+
+def _impaired(
+    snapshot: Snapshot, verdict: Verdict, since: datetime, reason: Reason, evidence: Mapping[str, str]
+) -> Finding:
+    return Finding(
+        subject=Subject(home_id=snapshot.home_id),
+        kind=Kind.MONITORING_IMPAIRED,
+        verdict=verdict,
+        severity=Severity.TECHNICAL,
+        since=since,
+        reason=reason,
+        evidence=dict(evidence),
+    )

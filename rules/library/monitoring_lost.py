@@ -1,0 +1,110 @@
+"""Monitoring lost: a device that reports regularly has not been heard for several of its intervals.
+
+Counted by time of receipt, up to where ingest has heard its brokers and from where that hearing began: a device is
+not silent because we were deaf, behind or switched off.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from rules.rule import Judgement
+from rules.snapshot import Installation, Snapshot
+
+_SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
+
+
+class _State(Enum):
+    HEARD = auto()
+    SILENT = auto()
+    UNKNOWN = auto()  # longer than its limit without a word, but we have not listened that long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Device:
+    device: Installation
+    state: _State
+    since: datetime
+    limit: timedelta
+    next_due: datetime
+
+
+class MonitoringLost:
+    """Raises one alert per home for all its silent devices, since the one that fell silent first."""
+
+    name = "monitoring_lost"
+    release = 1
+    max_latency = timedelta(hours=24)
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        """Judges every installed device that has a reporting interval."""
+        devices = [
+            self._judged(device, snapshot, now)
+            for device in snapshot.installations
+            if device.removed_at is None and device.interval_s is not None
+        ]
+        next_due = min((device.next_due for device in devices), default=now + self.max_latency)
+        silent = sorted((d for d in devices if d.state is _State.SILENT), key=lambda d: (d.since, d.device.device))
+        known_since = snapshot.ongoing.get(self.name)
+        if silent:
+            finding = _lost(snapshot, silent)
+            return Judgement(findings=(finding,), next_due=next_due, ongoing_since=finding.since)
+        told = known_since is not None or Kind.MONITORING_LOST in snapshot.open_kinds
+        unsure = [device for device in devices if device.state is _State.UNKNOWN]
+        if unsure:
+            # What was told stays so until the device is heard, which it may be at any moment.
+            soonest = min(now + device.device.interval for device in unsure)
+            return Judgement(next_due=min(next_due, soonest) if told else next_due, ongoing_since=known_since)
+        if told:
+            return Judgement(findings=(_heard_again(snapshot, now),), next_due=next_due)
+        return Judgement(next_due=next_due)
+
+    @staticmethod
+    def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
+        limit = snapshot.policy.silence_limit(device.interval.total_seconds())
+        since = device.heard_at or device.installed_at
+        again = now + device.interval
+        if snapshot.hearing is None:
+            return _Device(device=device, state=_State.UNKNOWN, since=since, limit=limit, next_due=again)
+        heard_until, heard_since = snapshot.hearing.until, snapshot.hearing.since
+        silent_at = max(since, heard_since) + limit
+        if heard_until > silent_at:
+            return _Device(device=device, state=_State.SILENT, since=since, limit=limit, next_due=again)
+        state = _State.HEARD if heard_until <= since + limit else _State.UNKNOWN
+        due = silent_at + max(now - heard_until, timedelta()) + _SLACK
+        return _Device(device=device, state=state, since=since, limit=limit, next_due=due)
+
+
+def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:
+    assert snapshot.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
+    first = silent[0]
+    silent_s = round((snapshot.hearing.until - first.since).total_seconds())
+    return Finding(
+        subject=Subject(home_id=snapshot.home_id),
+        kind=Kind.MONITORING_LOST,
+        verdict=Verdict.RAISE,
+        severity=Severity.TECHNICAL,
+        since=first.since,
+        reason=Reason(
+            id="monitoring_never_heard" if first.device.heard_at is None else "monitoring_silent",
+            values={"device": first.device.device, "silent_s": silent_s, "limit_s": round(first.limit.total_seconds())},
+        ),
+        evidence={
+            "silent": {d.device.device: d.since.isoformat() for d in silent},
+            "heard_until": snapshot.hearing.until.isoformat(),
+        },
+    )
+
+
+def _heard_again(snapshot: Snapshot, now: datetime) -> Finding:
+    return Finding(
+        subject=Subject(home_id=snapshot.home_id),
+        kind=Kind.MONITORING_LOST,
+        verdict=Verdict.CLEAR,
+        severity=Severity.TECHNICAL,
+        since=max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now),
+        reason=Reason(id="monitoring_heard_again", values={}),
+        evidence={},
+    )

@@ -1,0 +1,75 @@
+"""What a rule is: a name, a release, and a pure function from a snapshot to a judgement."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from alerts.findings import Finding, Reason
+from rules.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impairment:
+    """Something that keeps a home from being watched properly although it is heard.
+
+    Attributes:
+        about: the device or rule concerned.
+        since: since when.
+    """
+
+    about: str
+    since: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a rule concludes.
+
+    Attributes:
+        findings: what it has to say that is not said yet.
+        next_due: the earliest moment at which the verdict could change under any data that may arrive.
+        impairments: what kept it from judging.
+        impairments_known: False where it could not tell whether an impairment is over.
+        judged_until: the measured time up to which it has judged the series; None if it judges none.
+        ongoing_since: since when its condition holds; None if it does not.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    next_due: datetime
+    impairments: tuple[Impairment, ...] = ()
+    impairments_known: bool = True
+    judged_until: datetime | None = None
+    ongoing_since: datetime | None = None
+
+
+class Rule(Protocol):
+    """One rule of the library.
+
+    Attributes:
+        name: its key in tables and metrics; never reused.
+        release: raised with every change of what it concludes, so that every home is looked at anew.
+        max_latency: a home is never left longer than this without it.
+    """
+
+    @property
+    def name(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def release(self) -> int:
+        """See above."""
+        ...
+
+    @property
+    def max_latency(self) -> timedelta:
+        """See above."""
+        ...
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        """Judges one home. Reads nothing but its arguments, and may raise.
+
+        The failure stays with this rule and home.
+        """
+        ...

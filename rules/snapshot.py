@@ -1,0 +1,127 @@
+"""What is known of a home at a moment: the only thing a rule sees.
+
+Series keep instants as epoch seconds: a look goes over hundreds of them, and a city looks hundreds of times a second.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from alerts.findings import Kind
+from registry.policy import Policy
+
+DEFAULT_INTERVAL_S = 900.0
+"""Assumed where an installation does not say how often its device reports."""
+SHORTEST_INTERVAL_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaterSeries:
+    """Cumulative readings of one meter, oldest first.
+
+    Attributes:
+        measured_s: when each was measured, epoch seconds, strictly ascending.
+        totals_l: what the register showed, in litres.
+    """
+
+    measured_s: Sequence[float] = ()
+    totals_l: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A device for as long as it serves the home.
+
+    Attributes:
+        interval_s: its reporting interval; None where it speaks only when something happens.
+        heard_at: when anything of it was last received during this installation.
+        meters_water: it is known to be a water meter, from how it was installed or from what it sent.
+        water: its water readings within the installation, from before the span to be judged on.
+    """
+
+    device: str
+    installed_at: datetime
+    removed_at: datetime | None = None
+    interval_s: int | None = None
+    heard_at: datetime | None = None
+    meters_water: bool = False
+    water: WaterSeries = WaterSeries()
+
+    @property
+    def interval(self) -> timedelta:
+        """How often to look for something new from it."""
+        return timedelta(seconds=max(self.interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """The span over which ingest has heard every broker without a break."""
+
+    until: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A rule that raised an exception on this home.
+
+    Attributes:
+        count: how many times in a row.
+        since: when it first did.
+        retry_at: when it is tried again.
+    """
+
+    count: int
+    since: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One home at one look.
+
+    Attributes:
+        time_zone: its IANA name as stored; rules that need it resolve it.
+        policy: its limits.
+        open_kinds: the kinds of its alerts that are not closed.
+        hearing: None where silence must not be judged (nothing was heard yet, or clocks differ).
+        looked_until: the measured time up to which earlier looks have judged the series; None at the first look.
+        ongoing: rule -> since when its condition holds, as the last look left it.
+        failures: rule -> its failure on this home.
+    """
+
+    home_id: int
+    time_zone: str
+    policy: Policy
+    installations: tuple[Installation, ...] = ()
+    open_kinds: frozenset[Kind] = frozenset()
+    hearing: Hearing | None = None
+    looked_until: datetime | None = None
+    ongoing: Mapping[str, datetime] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+
+    def judge_from(self, now: datetime) -> datetime:
+        """Where the span to be judged begins: where the last look ended; the first look judges a day."""
+        return now - FIRST_LOOK if self.looked_until is None else self.looked_until
+
+
+FIRST_LOOK = timedelta(hours=24)
+_FIRST_READ = timedelta(days=7)
+OVERLAP = timedelta(hours=24)
+"""How far behind what was judged a reading may fill a gap and still be seen."""
+
+
+def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late_window: timedelta) -> datetime:
+    """From which measured time on a look reads the series (and one reading before it).
+
+    A window, and an overlap, before the span to be judged. The first look reads a week, to find where a spell began.
+    """
+    earliest = now - late_window
+    if looked_until is None:
+        return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.inactivity_window))
+    return max(earliest, min(looked_until, now) - policy.inactivity_window - OVERLAP)
+
+
+def instant(epoch_s: float) -> datetime:
+    """The aware instant of epoch seconds."""
+    return datetime.fromtimestamp(epoch_s, UTC)

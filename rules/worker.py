@@ -1,0 +1,172 @@
+"""The rules role: four loops on connections of their own, each of which outlives every fault of the database."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from psycopg import AsyncConnection
+
+from registry.policy import DEFAULTS, Policy
+from rules import listening, metrics, sweep
+from rules.engine import Engine, utc_now
+from rules.errors import SURVIVABLE
+from rules.hearing import heard
+from rules.library.catalogue import HOME_RULES
+from rules.rule import Rule
+from rules.wake import Waker, listen, wait_for_wake
+from storage.pool import connect, is_passing_fault
+
+_log = structlog.get_logger()
+
+_POLL_S: Final = 1.0
+_CONTENDED_POLL_S: Final = 0.1
+_HEARING_EVERY_S: Final = 10.0
+_NEW_HOMES_EVERY_S: Final = 600.0
+_BACK_OFF_FIRST_S: Final = 0.2
+_BACK_OFF_LONGEST_S: Final = 15.0
+_BACK_OFF_LONGEST_WAKE_S: Final = 1.0  # a press must not wait for us when the database is back
+# A process that is frozen in a transaction must not keep its locks: a press that it holds is due elsewhere within the
+# second.
+_IDLE_IN_TRANSACTION_S: Final = 0.5
+_STATEMENT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesOptions:
+    """What the role needs.
+
+    Attributes:
+        database_url: where the database is; holds a password, so it is never shown.
+        defaults: the limits where no policy says anything.
+        late_window: how late a reading may come.
+        homes_per_claim: how many homes are judged together.
+        rules: the rules that judge a home.
+    """
+
+    database_url: str = field(repr=False)
+    defaults: Policy = DEFAULTS
+    late_window: timedelta = timedelta(days=35)
+    homes_per_claim: int = 100
+    rules: Sequence[Rule] = HOME_RULES
+
+
+Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
+Loop = Callable[[contextlib.AsyncExitStack, Connect], Awaitable[None]]
+
+
+async def run(options: RulesOptions, *, stop: asyncio.Event) -> None:
+    """Judges homes and wakes until `stop` is set; what is being written then is finished or rolled back."""
+    async with asyncio.TaskGroup() as group:
+        loops: dict[str, Loop] = {
+            "wake": _wake_loop,
+            "engine": lambda stack, opened: _engine_loop(stack, opened, options),
+            "sweep": lambda stack, opened: _sweep_loop(stack, opened, options),
+            "hearing": _HearingLoop(started_at=utc_now()),
+        }
+        tasks = [group.create_task(_keep_going(name, loop, options), name=name) for name, loop in loops.items()]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def _keep_going(name: str, loop: Loop, options: RulesOptions) -> None:
+    async def opened() -> AsyncConnection[Any]:
+        return await connect(
+            options.database_url,
+            application_name=f"anju-rules-{name}",
+            autocommit=True,
+            idle_in_transaction_timeout_s=_IDLE_IN_TRANSACTION_S,
+            statement_timeout_s=_STATEMENT_S,
+        )
+
+    faults = 0
+    longest_s = _BACK_OFF_LONGEST_WAKE_S if name == "wake" else _BACK_OFF_LONGEST_S
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                await loop(stack, opened)
+        except SURVIVABLE as error:
+            # Even what is our own bug must not end the role: the other loops guard homes that this one cannot.
+            passing = is_passing_fault(error)
+            metrics.FAULTS.labels(name, str(passing).lower()).inc()
+            if asyncio.get_running_loop().time() - began > _BACK_OFF_LONGEST_S:
+                faults = 0
+            wait_s = min(_BACK_OFF_FIRST_S * 2**faults, longest_s) * random.uniform(0.5, 1.0)  # noqa: S311
+            faults = min(faults + 1, 16)
+            level = _log.warning if passing else _log.error
+            level(
+                "rules_loop_interrupted",
+                loop=name,
+                error=type(error).__name__,
+                retry_s=round(wait_s, 2),
+                exc_info=None if passing else error,
+            )
+            await asyncio.sleep(wait_s)
+
+
+async def _entered(stack: contextlib.AsyncExitStack, opened: Connect) -> AsyncConnection[Any]:
+    conn = await opened()
+    stack.push_async_callback(conn.close)
+    return conn
+
+
+async def _wake_loop(stack: contextlib.AsyncExitStack, opened: Connect) -> None:
+    hearing, working = await _entered(stack, opened), await _entered(stack, opened)
+    await listen(hearing)
+    # The same few statements for ever: planning each press anew costs more than any better plan could save.
+    await working.execute("SET plan_cache_mode = force_generic_plan")
+    waker = Waker()
+    while True:
+        contended = await waker.drain(working)
+        # What another process holds and has not committed comes free when that process is found frozen or dead.
+        await wait_for_wake(hearing, _CONTENDED_POLL_S if contended else _POLL_S)
+
+
+async def _engine_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:
+    conn = await _entered(stack, opened)
+    # A lease or a due_at that is lost costs a look; findings are made durable by their own transaction.
+    await conn.execute("SET synchronous_commit = off")
+    engine = Engine(
+        rules=options.rules,
+        defaults=options.defaults,
+        late_window=options.late_window,
+        homes_per_claim=options.homes_per_claim,
+    )
+    while True:
+        if await engine.look(conn) < options.homes_per_claim:
+            await asyncio.sleep(_POLL_S)
+
+
+async def _sweep_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:
+    conn = await _entered(stack, opened)
+    await sweep.note_releases(conn, options.rules, utc_now())
+    clock = asyncio.get_running_loop().time
+    new_homes_at = clock()
+    while True:
+        busy = await sweep.sweep_step(conn, utc_now())
+        if clock() >= new_homes_at:
+            if await sweep.watch_new_homes(conn, utc_now()):
+                busy = True
+            else:
+                new_homes_at = clock() + _NEW_HOMES_EVERY_S
+        await asyncio.sleep(0 if busy else _POLL_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HearingLoop:
+    started_at: datetime
+
+    async def __call__(self, stack: contextlib.AsyncExitStack, opened: Connect) -> None:
+        conn = await _entered(stack, opened)
+        while True:
+            known = await listening.tell(conn, utc_now, started_at=self.started_at)
+            span = heard(known.ears, timedelta())
+            until = self.started_at if span is None else span.until
+            metrics.HEARING_LAG_SECONDS.set(max(0.0, (utc_now() - until).total_seconds()))
+            await asyncio.sleep(_HEARING_EVERY_S)
