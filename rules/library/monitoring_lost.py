@@ -63,7 +63,7 @@ class MonitoringLost:
 
     @staticmethod
     def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
-        limit = snapshot.policy.silence_limit(device.interval.total_seconds())
+        limit = snapshot.policy.silence_limit(device.interval_s or device.interval.total_seconds())
         since = device.heard_at or device.installed_at
         again = now + device.interval
         if snapshot.hearing is None:

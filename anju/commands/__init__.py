@@ -1,0 +1,1 @@
+"""The commands of `anju`, a module for each group: they read arguments, call the package that does it, and print."""

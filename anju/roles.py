@@ -1,0 +1,180 @@
+"""Starts one role: from settings to its options, then the event loop, signals, logs and metrics around it."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import structlog
+from pydantic import SecretStr
+
+from anju import lifeline, loops
+from anju.context import database_url
+from anju.errors import CommandError
+from anju.stopping import on_signals
+from config.errors import SettingsError
+from config.logging import configure
+from config.settings import Settings
+from storage import migrate
+from storage.errors import DatabaseUnavailable, StorageError
+
+_log = structlog.get_logger()
+
+_DATABASE_RETRY_S: Final = 2.0
+_COLLECT_AFTER: Final = 20_000
+
+_Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
+    """Runs ingest until it is told to stop."""
+    from ingest import worker
+    from ingest.intake import Limits
+    from ingest.mqtt.options import Endpoint
+
+    options = worker.IngestOptions(
+        database_url=database_url(settings),
+        brokers=tuple(Endpoint.parse(url.get_secret_value()) for url in settings.mqtt_urls),
+        worker_id=settings.worker_id,
+        ca_file=settings.mqtt_ca_file,
+        limits=Limits(
+            late_window=timedelta(days=settings.late_window_days),
+            future_tolerance=timedelta(seconds=settings.future_tolerance_s),
+        ),
+        max_batch=settings.max_batch,
+        max_outstanding=settings.max_outstanding,
+        quarantine_max_bytes=settings.quarantine_max_mb * 1_000_000,
+        emergency_webhook_url=_plain(settings.emergency_webhook_url),
+        emergency_webhook_secret=_plain(settings.emergency_webhook_secret),
+    )
+
+    async def work(stop: asyncio.Event) -> None:
+        # Without the database ingest still listens: a press then goes straight to the emergency webhook.
+        ready = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(worker.run(options, stop=stop, database_ready=ready))
+                await _until_migrated(options.database_url, stop)
+                ready.set()
+        except* StorageError as faults:
+            # A schema that is not ours: for an operator to mend, said as for the other roles.
+            raise faults.exceptions[0] from None
+
+    _run(settings, "ingest", work, stop_with_stdin=stop_with_stdin)
+
+
+def run_rules(settings: Settings, *, stop_with_stdin: bool) -> None:
+    """Runs rules until it is told to stop."""
+    from registry.policy import Policy
+    from rules import worker
+
+    options = worker.RulesOptions(
+        database_url=database_url(settings),
+        defaults=Policy(
+            inactivity_volume_l=settings.inactivity_volume_l,
+            inactivity_window_h=settings.inactivity_window_h,
+            silence_intervals=settings.silence_intervals,
+            silence_min_s=settings.silence_min_s,
+        ),
+        late_window=timedelta(days=settings.late_window_days),
+    )
+    _run(
+        settings,
+        "rules",
+        _once_migrated(options.database_url, lambda stop: worker.run(options, stop=stop)),
+        stop_with_stdin=stop_with_stdin,
+    )
+
+
+def run_alerts(settings: Settings, *, stop_with_stdin: bool) -> None:
+    """Runs alerts until it is told to stop."""
+    from alerts import worker
+
+    if settings.webhook_url is not None and not settings.webhook_secrets:
+        raise SettingsError(
+            "ANJU_WEBHOOK_SECRET is not set; without it the receiver of ANJU_WEBHOOK_URL cannot trust us"
+        )
+    options = worker.AlertsOptions(
+        database_url=database_url(settings),
+        worker=settings.worker_id,
+        webhook_url=_plain(settings.webhook_url),
+        webhook_secrets=tuple(secret.get_secret_value() for secret in settings.webhook_secrets),
+    )
+    _run(
+        settings,
+        "alerts",
+        _once_migrated(options.database_url, lambda stop: worker.run(options, stop=stop)),
+        stop_with_stdin=stop_with_stdin,
+    )
+
+
+def _once_migrated(url: str, work: _Work) -> _Work:
+    async def wait_and_work(stop: asyncio.Event) -> None:
+        await _until_migrated(url, stop)
+        if not stop.is_set():
+            await work(stop)
+
+    return wait_and_work
+
+
+def _run(
+    settings: Settings,
+    role: Literal["ingest", "rules", "alerts"],
+    work: _Work,
+    *,
+    stop_with_stdin: bool,
+) -> None:
+    configure(format_=settings.log_format, level=settings.log_level, role=role)
+    _serve_metrics(settings, role)
+
+    async def main() -> None:
+        stop = on_signals()
+        if stop_with_stdin:
+            lifeline.hold()
+        _log.info("role_started", worker=settings.worker_id)
+        await work(stop)
+        _log.info("role_stopped")
+
+    # What is loaded by now stays; without this every collection of a busy role would walk through it again, and
+    # messages come and go by reference counts anyway.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+    loops.run(main())
+
+
+async def _until_migrated(url: str, stop: asyncio.Event) -> None:
+    """Waits for a database that is away; one with another schema is for an operator to mend."""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(migrate.check, url)
+        except DatabaseUnavailable as error:
+            _log.warning("database_unreachable", reason=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _DATABASE_RETRY_S)
+        else:
+            return
+
+
+def _serve_metrics(settings: Settings, role: str) -> None:
+    from prometheus_client import start_http_server
+
+    port = {
+        "ingest": settings.metrics_port_ingest,
+        "rules": settings.metrics_port_rules,
+        "alerts": settings.metrics_port_alerts,
+    }[role]
+    if port == 0:
+        return
+    try:
+        start_http_server(port, addr=settings.metrics_address)
+    except OSError as error:
+        raise CommandError(
+            f"cannot serve metrics on {settings.metrics_address}:{port}: {error.strerror};"
+            f" choose another ANJU_METRICS_PORT_{role.upper()}, or 0 for none"
+        ) from error
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

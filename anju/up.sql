@@ -1,0 +1,2 @@
+-- name: forget_broker
+DELETE FROM hearing WHERE broker = %(broker)s;

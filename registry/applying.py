@@ -1,0 +1,232 @@
+"""Writes checked import rows: one transaction, and a second run changes nothing.
+
+What a file does not mention is left alone: an import adds, changes and moves, it never removes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from registry.importing import DeviceRow, HomeKey, ImportRow
+from storage.sql import load
+
+_SQL = load("registry", "applying.sql")
+
+
+class Move(NamedTuple):
+    """A device that now serves another home than before."""
+
+    device: str
+    home: HomeKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What an import did, counted in rows of the file.
+
+    Attributes:
+        added: rows that brought a new home, resident or device.
+        changed: rows that changed something of a home or device that was there.
+        unchanged: rows that were true before.
+        moved: devices taken from one home to another; their rows count as changed.
+        homes_added: homes that were new.
+        devices_added: devices that were new.
+    """
+
+    added: int
+    changed: int
+    unchanged: int
+    moved: tuple[Move, ...]
+    homes_added: int
+    devices_added: int
+
+
+class _Known(NamedTuple):
+    device_id: int
+    driver: str
+    model: str | None
+    home_id: int | None
+    interval_s: int | None
+    litres_per_pulse: float | None
+
+
+@dataclass(slots=True)
+class _Progress:
+    added: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+    touched_homes: set[int] = field(default_factory=set)
+    moved: list[Move] = field(default_factory=list)
+    homes_added: int = 0
+    devices_added: int = 0
+
+
+async def apply(
+    conn: AsyncConnection[TupleRow],
+    rows: Sequence[ImportRow],
+    *,
+    now: datetime,
+    installed_at: datetime | None = None,
+) -> ImportResult:
+    """Writes the rows in one transaction and re-arms every home they touch.
+
+    Args:
+        conn: a connection on which no transaction is open.
+        rows: what `registry.importing.read_rows` passed.
+        now: the instant of the import.
+        installed_at: since when devices that are new serve their homes; None means now. A moved device serves its
+            new home from now on.
+    """
+    progress = _Progress()
+    async with conn.transaction():
+        await conn.execute(_SQL.lock)
+        await _add_areas(conn, rows)
+        homes = await _write_homes(conn, rows, progress)
+        await _write_residents(conn, rows, homes, progress)
+        await _write_devices(conn, rows, homes, progress, now=now, installed_at=installed_at or now)
+        if progress.touched_homes:
+            await conn.execute(_SQL.rearm, {"homes": sorted(progress.touched_homes), "now": now})
+    return ImportResult(
+        added=len(progress.added),
+        changed=len(progress.changed - progress.added),
+        unchanged=len(rows) - len(progress.added | progress.changed),
+        moved=tuple(progress.moved),
+        homes_added=progress.homes_added,
+        devices_added=progress.devices_added,
+    )
+
+
+async def _add_areas(conn: AsyncConnection[TupleRow], rows: Sequence[ImportRow]) -> None:
+    paths: dict[str, None] = {}
+    for area in dict.fromkeys(row.home.area for row in rows):
+        parts = area.split("/")
+        paths.update(dict.fromkeys("/".join(parts[: depth + 1]) for depth in range(len(parts))))
+    parameters = []
+    for path in sorted(paths, key=lambda path: path.count("/")):
+        parent, _, name = path.rpartition("/")
+        parameters.append({"parent": parent, "name": name, "path": path})
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_SQL.add_area, parameters)
+
+
+async def _write_homes(
+    conn: AsyncConnection[TupleRow], rows: Sequence[ImportRow], progress: _Progress
+) -> dict[HomeKey, int]:
+    cursor = await conn.execute(_SQL.homes, {"areas": list({row.home.area for row in rows})})
+    known = {HomeKey(area, name): (home_id, zone) async for area, name, home_id, zone in cursor}
+    first_rows: dict[HomeKey, ImportRow] = {}
+    for row in rows:
+        first_rows.setdefault(row.home, row)
+    ids = {home: home_id for home, (home_id, _) in known.items()}
+    new = [row for home, row in first_rows.items() if home not in known]
+    new_ids = await _insert(
+        conn,
+        _SQL.add_home,
+        [{"area": row.home.area, "name": row.home.name, "time_zone": row.time_zone} for row in new],
+    )
+    for row, home_id in zip(new, new_ids, strict=True):
+        ids[row.home] = home_id
+        progress.added.add(row.line)
+        progress.touched_homes.add(home_id)
+    progress.homes_added = len(new)
+    for home, row in first_rows.items():
+        if home in known and known[home][1] != row.time_zone:
+            await conn.execute(_SQL.set_time_zone, {"home_id": ids[home], "time_zone": row.time_zone})
+            progress.changed.add(row.line)
+            progress.touched_homes.add(ids[home])
+    return ids
+
+
+async def _write_residents(
+    conn: AsyncConnection[TupleRow], rows: Sequence[ImportRow], homes: Mapping[HomeKey, int], progress: _Progress
+) -> None:
+    cursor = await conn.execute(_SQL.residents, {"homes": list({homes[row.home] for row in rows})})
+    known = {(home_id, name) async for home_id, name in cursor}
+    new: list[dict[str, int | str]] = []
+    for row in rows:
+        home_id = homes[row.home]
+        if row.resident is None or (home_id, row.resident) in known:
+            continue
+        known.add((home_id, row.resident))
+        new.append({"home_id": home_id, "name": row.resident})
+        progress.added.add(row.line)
+        progress.touched_homes.add(home_id)
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_SQL.add_resident, new)
+
+
+async def _write_devices(
+    conn: AsyncConnection[TupleRow],
+    rows: Sequence[ImportRow],
+    homes: Mapping[HomeKey, int],
+    progress: _Progress,
+    *,
+    now: datetime,
+    installed_at: datetime,
+) -> None:
+    listed: dict[str, tuple[ImportRow, DeviceRow]] = {}
+    for row in rows:
+        if row.device is not None:
+            listed.setdefault(row.device.name, (row, row.device))
+    cursor = await conn.execute(_SQL.devices, {"names": list(listed)})
+    known = {name: _Known(*values) async for name, *values in cursor}
+    new = [(row, device) for name, (row, device) in listed.items() if name not in known]
+    new_ids = await _insert(
+        conn,
+        _SQL.add_device,
+        [{"name": device.name, "driver": device.driver, "model": device.model} for _, device in new],
+    )
+    progress.devices_added = len(new)
+    installations = []
+    for (row, device), device_id in zip(new, new_ids, strict=True):
+        installations.append(_installation(device_id, homes[row.home], device, installed_at))
+        progress.added.add(row.line)
+        progress.touched_homes.add(homes[row.home])
+    for name, before in known.items():
+        row, device = listed[name]
+        home_id = homes[row.home]
+        if (before.driver, before.model) != (device.driver, device.model):
+            parameters = {"device_id": before.device_id, "driver": device.driver, "model": device.model}
+            await conn.execute(_SQL.set_device, parameters)
+            progress.changed.add(row.line)
+            progress.touched_homes.add(home_id)
+        if before.home_id != home_id:
+            if before.home_id is not None:
+                await conn.execute(_SQL.end_installation, {"device_id": before.device_id, "now": now})
+                progress.touched_homes.add(before.home_id)
+                progress.moved.append(Move(name, row.home))
+            installations.append(_installation(before.device_id, home_id, device, now))
+            progress.changed.add(row.line)
+            progress.touched_homes.add(home_id)
+        elif (before.interval_s, before.litres_per_pulse) != (device.interval_s, device.litres_per_pulse):
+            await conn.execute(_SQL.set_installation, _installation(before.device_id, home_id, device, now))
+            progress.changed.add(row.line)
+            progress.touched_homes.add(home_id)
+    async with conn.cursor() as writer:
+        await writer.executemany(_SQL.add_installation, installations)
+
+
+def _installation(device_id: int, home_id: int, device: DeviceRow, since: datetime) -> dict[str, object]:
+    return {
+        "device_id": device_id,
+        "home_id": home_id,
+        "interval_s": device.interval_s,
+        "litres_per_pulse": device.litres_per_pulse,
+        "installed_at": since,
+    }
+
+
+async def _insert(conn: AsyncConnection[TupleRow], query: str, parameters: Sequence[Mapping[str, object]]) -> list[int]:
+    """Runs an INSERT … RETURNING id for each set of parameters; the ids come back in the same order."""
+    if not parameters:
+        return []
+    ids: list[int] = []
+    async with conn.cursor() as cursor:
+        await cursor.executemany(query, parameters, returning=True)
+        while True:
+            ids.extend(row[0] for row in await cursor.fetchall())
+            if not cursor.nextset():
+                return ids

@@ -1,0 +1,54 @@
+-- name: installed
+SELECT d.name, d.driver, d.model, a.path, h.name, i.interval_s, i.litres_per_pulse, i.installed_at, heard.received_at
+FROM device d
+JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL
+JOIN home h USING (home_id)
+JOIN area a USING (area_id)
+LEFT JOIN LATERAL (
+    SELECT max(latest.received_at) AS received_at
+    FROM (
+        (SELECT r.received_at FROM unnest(%(quantities)s::smallint[]) AS q (quantity) CROSS JOIN LATERAL (
+            SELECT received_at FROM reading
+            WHERE device_id = d.device_id AND quantity = q.quantity ORDER BY measured_at DESC LIMIT 1
+        ) r)
+        UNION ALL
+        (SELECT received_at FROM event WHERE device_name = d.name ORDER BY received_at DESC LIMIT 1)
+    ) latest
+) heard ON true
+WHERE %(area)s::text IS NULL OR a.path = %(area)s OR starts_with(a.path, %(area)s || '/')
+ORDER BY a.path, h.name, d.name;
+
+-- name: unknown
+WITH heard AS (
+    SELECT device_name, sum(messages) AS messages, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM quarantine_count WHERE reason = 'device_unknown' GROUP BY device_name
+    UNION ALL
+    SELECT device_name, count(*), min(received_at), max(received_at)
+    FROM event WHERE device_id IS NULL GROUP BY device_name
+)
+SELECT h.device_name, sum(h.messages)::bigint, min(h.first_at), max(h.last_at), last.topic, last.payload, event.kind
+FROM heard h
+LEFT JOIN LATERAL (
+    SELECT topic, payload, received_at FROM quarantine q
+    WHERE q.device_name = h.device_name AND q.reason = 'device_unknown' ORDER BY quarantine_id DESC LIMIT 1
+) last ON true
+LEFT JOIN LATERAL (
+    SELECT kind FROM event e
+    WHERE e.device_name = h.device_name AND e.device_id IS NULL ORDER BY received_at DESC LIMIT 1
+) event ON true
+WHERE NOT EXISTS (
+    SELECT FROM device d JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL
+    WHERE d.name = h.device_name
+)
+GROUP BY h.device_name, last.topic, last.payload, event.kind
+ORDER BY max(h.last_at) DESC, h.device_name
+LIMIT %(limit)s;
+
+-- name: look_again
+SELECT rearm_home(home_id, %(at)s)
+FROM (
+    SELECT DISTINCT i.home_id
+    FROM device d JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL
+    WHERE d.name = ANY(%(names)s)
+    ORDER BY i.home_id
+) homes;

@@ -1,0 +1,304 @@
+"""Reads and checks an import file; pure, and complete before anything is written.
+
+One row names a home and, where the cells are filled, a resident and a device of it; a home with two devices has two
+rows. `registry.applying` writes what this module has passed.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, NamedTuple
+from unicodedata import category
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from registry.errors import Fault, ImportRefused
+
+REQUIRED: Final = ("area", "home")
+COLUMNS: Final = (
+    *REQUIRED,
+    "resident",
+    "time_zone",
+    "device",
+    "driver",
+    "model",
+    "interval_s",
+    "litres_per_pulse",
+)
+DEFAULT_TIME_ZONE: Final = "Asia/Shanghai"
+DEFAULT_DRIVER: Final = "native"
+DEFAULT_INTERVAL_S: Final = 900
+"""A device without a stated interval is expected every 15 minutes: one that is not watched for silence must say so."""
+
+_MAX_TEXT: Final = 200
+_MAX_DEVICE_NAME: Final = 128
+_MAX_INTERVAL_S: Final = 31 * 24 * 3600
+_NOT_IN_TOPICS: Final = frozenset("/+#")
+_DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse")
+
+
+class HomeKey(NamedTuple):
+    """What tells a home from all others."""
+
+    area: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """One device as the file describes it.
+
+    Attributes:
+        interval_s: the reporting interval; None for a device that reports only when something happens.
+        litres_per_pulse: for meters that count pulses.
+    """
+
+    name: str
+    driver: str
+    model: str | None
+    interval_s: int | None
+    litres_per_pulse: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRow:
+    """One row that passed every check, with defaults filled in."""
+
+    line: int
+    home: HomeKey
+    time_zone: str
+    resident: str | None
+    device: DeviceRow | None
+
+
+def read_rows(
+    data: bytes,
+    *,
+    drivers: Collection[str],
+    default_time_zone: str = DEFAULT_TIME_ZONE,
+    encoding: str = "utf-8-sig",
+) -> tuple[ImportRow, ...]:
+    """Reads a CSV file.
+
+    Args:
+        data: the file's bytes.
+        drivers: the names of the drivers that exist.
+        default_time_zone: what an empty `time_zone` means.
+        encoding: how the bytes stand for text; the default is UTF-8 with or without a byte order mark.
+
+    Raises:
+        ImportRefused: with every fault of the file.
+    """
+    text = _decode(data, encoding)
+    faults: list[Fault] = []
+    rows: list[ImportRow] = []
+    cells_at: dict[tuple[str, ...], int] = {}
+    for line, cells in _records(text, faults):
+        content = tuple(cells[column] for column in COLUMNS)
+        if (first := cells_at.setdefault(content, line)) != line:
+            faults.append(Fault(line=line, column=None, problem=f"is the same as line {first}"))
+            continue
+        row = _read_row(line, cells, drivers, default_time_zone, faults)
+        if row is not None:
+            rows.append(row)
+    faults.extend(_contradictions(rows))
+    if not rows and not faults:
+        faults.append(Fault(line=None, column=None, problem="the file has a header but no rows"))
+    if faults:
+        raise ImportRefused(sorted(faults, key=lambda fault: fault.line or 0))
+    return tuple(rows)
+
+
+def _decode(data: bytes, encoding: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8-sig":
+        raise ImportRefused([_whole("is UTF-16 text: save it as 'CSV UTF-8', or say --encoding utf-16")])
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        problem = f"there is no encoding named {encoding!r}: try utf-8 or gb18030"
+        raise ImportRefused([Fault(line=None, column=None, problem=problem)]) from None
+    except UnicodeError as error:
+        at = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = data.count(b"\n", 0, at) + 1
+        problem = f"is not {encoding.removesuffix('-sig').upper()} text"
+        if encoding != "gb18030" and _is_gbk(data):
+            problem += "; it may be GBK: save it as 'CSV UTF-8', or say --encoding gb18030"
+        raise ImportRefused([Fault(line=line, column=None, problem=problem)]) from None
+
+
+def _is_gbk(data: bytes) -> bool:
+    try:
+        data.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _whole(problem: str) -> Fault:
+    return Fault(line=None, column=None, problem=f"the file {problem}")
+
+
+def _records(text: str, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yields line number and cells by column, every known column present and stripped."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    line = 0
+    try:
+        for record in reader:
+            start, line = line + 1, reader.line_num
+            cells = [cell.strip() for cell in record]
+            if not any(cells):
+                continue
+            if header is None:
+                header = [cell.lower() for cell in cells]
+                _check_header(header)
+            elif len(cells) != len(header):
+                problem = f"has {len(cells)} cells, the header has {len(header)}"
+                faults.append(Fault(line=start, column=None, problem=problem))
+            else:
+                yield start, dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        faults.append(Fault(line=line + 1, column=None, problem=f"is not CSV: {error}"))
+    if header is None and not faults:
+        raise ImportRefused([_whole(f"is empty; its first line must name the columns: {','.join(COLUMNS)}")])
+
+
+def _check_header(header: Sequence[str]) -> None:
+    faults: list[Fault] = []
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        faults.append(Fault(line=1, column=None, problem="columns must be separated by commas"))
+        raise ImportRefused(faults)
+    for column in header:
+        if column not in COLUMNS:
+            close = get_close_matches(column, COLUMNS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(COLUMNS)}"
+            faults.append(Fault(line=1, column=None, problem=f"unknown column {column!r}; {hint}"))
+    faults.extend(
+        Fault(line=1, column=None, problem=f"the column {column!r} is missing")
+        for column in REQUIRED
+        if column not in header
+    )
+    faults.extend(
+        Fault(line=1, column=None, problem=f"the column {column!r} stands there twice")
+        for column in sorted({column for column in header if column and header.count(column) > 1})
+    )
+    if faults:
+        raise ImportRefused(faults)
+
+
+def _read_row(
+    line: int, cells: Mapping[str, str], drivers: Collection[str], default_time_zone: str, faults: list[Fault]
+) -> ImportRow | None:
+    before = len(faults)
+
+    def fault(column: str, problem: str) -> None:
+        faults.append(Fault(line=line, column=column, problem=problem))
+
+    for column in COLUMNS:
+        if len(cells[column]) > _MAX_TEXT:
+            fault(column, f"is longer than {_MAX_TEXT} characters")
+        elif any(category(character) in ("Cc", "Cs") for character in cells[column]):
+            fault(column, "has a line break or a control character in it")
+    area = _area(cells["area"], fault)
+    if not cells["home"]:
+        fault("home", "is empty")
+    time_zone = cells["time_zone"] or default_time_zone
+    if not _is_time_zone(time_zone):
+        fault("time_zone", f"{time_zone!r} is not a time zone; an example is {DEFAULT_TIME_ZONE}")
+    device = _device(cells, drivers, fault)
+    if len(faults) > before:
+        return None
+    home = HomeKey(area, cells["home"])
+    return ImportRow(line=line, home=home, time_zone=time_zone, resident=cells["resident"] or None, device=device)
+
+
+def _area(text: str, fault: Callable[[str, str], None]) -> str:
+    parts = [part.strip() for part in text.split("/")]
+    if not text:
+        fault("area", "is empty; it is a path such as city/district/street/community")
+    elif not all(parts):
+        fault("area", f"{text!r} has an empty part; it is a path such as city/district/street/community")
+    return "/".join(parts)
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, such as "Asia"
+        return False
+    return True
+
+
+def _device(cells: Mapping[str, str], drivers: Collection[str], fault: Callable[[str, str], None]) -> DeviceRow | None:
+    name = cells["device"]
+    if not name:
+        for column in _DEVICE_COLUMNS:
+            if cells[column]:
+                fault(column, "is filled, but the row names no device")
+        return None
+    if len(name) > _MAX_DEVICE_NAME:
+        fault("device", f"is longer than {_MAX_DEVICE_NAME} characters")
+    if bad := sorted(_NOT_IN_TOPICS.intersection(name)):
+        fault("device", f"{name!r} has {' '.join(bad)} in it, which an MQTT topic level cannot have")
+    driver = cells["driver"] or DEFAULT_DRIVER
+    if driver not in drivers:
+        close = get_close_matches(driver, drivers, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(drivers))}"
+        fault("driver", f"there is no driver {driver!r}; {hint}")
+    return DeviceRow(
+        name=name,
+        driver=driver,
+        model=cells["model"] or None,
+        interval_s=_interval_s(cells["interval_s"], fault),
+        litres_per_pulse=_litres_per_pulse(cells["litres_per_pulse"], fault),
+    )
+
+
+def _interval_s(text: str, fault: Callable[[str, str], None]) -> int | None:
+    if not text:
+        return DEFAULT_INTERVAL_S
+    try:
+        seconds = int(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _MAX_INTERVAL_S:
+        fault(
+            "interval_s",
+            f"{text!r} is not a whole number of seconds up to {_MAX_INTERVAL_S}"
+            " (0: the device reports only when something happens)",
+        )
+    return seconds or None
+
+
+def _litres_per_pulse(text: str, fault: Callable[[str, str], None]) -> float | None:
+    if not text:
+        return None
+    try:
+        litres = float(text)
+    except ValueError:
+        litres = math.nan
+    if not 0 < litres <= 1e6:
+        fault("litres_per_pulse", f"{text!r} is not a number of litres above 0, such as 1 or 0.5")
+    return litres
+
+
+def _contradictions(rows: Sequence[ImportRow]) -> Iterator[Fault]:
+    """Rows that are good alone and cannot both be true."""
+    zone_of: dict[HomeKey, ImportRow] = {}
+    row_of: dict[str, tuple[ImportRow, DeviceRow]] = {}
+    for row in rows:
+        first = zone_of.setdefault(row.home, row)
+        if first.time_zone != row.time_zone:
+            problem = f"{row.time_zone} here, {first.time_zone} for the same home in line {first.line}"
+            yield Fault(line=row.line, column="time_zone", problem=problem)
+        if row.device is None:
+            continue
+        other, described = row_of.setdefault(row.device.name, (row, row.device))
+        if other.home != row.home:
+            problem = f"{row.device.name!r} is in another home in line {other.line}"
+            yield Fault(line=row.line, column="device", problem=problem)
+        elif described != row.device:
+            problem = f"{row.device.name!r} is described otherwise in line {other.line}"
+            yield Fault(line=row.line, column="device", problem=problem)
