@@ -42,6 +42,12 @@ class Entry(TypedDict, total=False):
     motion: Annotated[float, Strict(), _bounds(quantities.MOTION)]
     temperature_c: Annotated[float, Strict(), _bounds(quantities.TEMPERATURE)]
     water_temperature_c: Annotated[float, Strict(), _bounds(quantities.WATER_TEMPERATURE)]
+    pulses: Annotated[float, Strict(), _bounds(quantities.PULSES)]
+    water_flow_l_per_h: Annotated[float, Strict(), _bounds(quantities.WATER_FLOW)]
+    water_leak: Annotated[float, Strict(), _bounds(quantities.WATER_LEAK)]
+    link_quality: Annotated[float, Strict(), _bounds(quantities.LINK_QUALITY)]
+    valve_open: Annotated[float, Strict(), _bounds(quantities.VALVE_OPEN)]
+    water_target_l: Annotated[float, Strict(), _bounds(quantities.WATER_TARGET)]
 
 
 @with_config(_OPEN)
@@ -59,7 +65,19 @@ class EventMessage(TypedDict, total=False):
 
     at: Time
     event: Literal[
-        "button_press", "test_press", "fall", "fall_cancelled", "tamper", "low_battery", "leak", "online", "offline"
+        "button_press",
+        "test_press",
+        "button_action",
+        "fall",
+        "fall_cancelled",
+        "tamper",
+        "low_battery",
+        "leak",
+        "dry",
+        "backflow",
+        "fault",
+        "online",
+        "offline",
     ]
     id: Annotated[
         str | int, Field(description="the device's own id of this event: a repetition with it is no second event")

@@ -13,13 +13,19 @@ class Rejected(DevicesError):
     Attributes:
         reason: why, from the closed set.
         detail: what exactly was wrong, for the operator who looks at the message.
+        device: who sent it, where the driver knows; None: for whoever asks to make out from the topic.
     """
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, *, device: str | None = None) -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.device = device
 
 
 class DriverConflict(DevicesError):
     """Two drivers claim the same name or the same first topic level: ours to mend before anything starts."""
+
+
+class TableInvalid(DevicesError):
+    """A table that comes with Anju is wrong or leaves something open: ours to mend before anything starts."""

@@ -4,7 +4,7 @@
 rare and are dataclasses that check themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -28,11 +28,18 @@ class EventKind(StrEnum):
 
     BUTTON_PRESS = "button_press"
     TEST_PRESS = "test_press"
+    # A button that is no call button was used: a sign of life, never an alarm.
+    BUTTON_ACTION = "button_action"
     FALL = "fall"
     FALL_CANCELLED = "fall_cancelled"
     TAMPER = "tamper"
     LOW_BATTERY = "low_battery"
     LEAK = "leak"
+    # A water meter has air instead of water in it, or water runs through it the wrong way.
+    DRY = "dry"
+    BACKFLOW = "backflow"
+    # A device says that it is out of order.
+    FAULT = "fault"
     ACCELERATION_BURST = "acceleration_burst"
     ONLINE = "online"
     OFFLINE = "offline"
@@ -51,6 +58,7 @@ class Reason(StrEnum):
     FIELD_INVALID = "field_invalid"
     VALUE_IMPOSSIBLE = "value_impossible"
     EVENT_UNKNOWN = "event_unknown"
+    MODEL_UNKNOWN = "model_unknown"
     TIME_INVALID = "time_invalid"
     TIME_IMPLAUSIBLE = "time_implausible"
     DEVICE_UNKNOWN = "device_unknown"
@@ -88,12 +96,15 @@ class Event:
         kind: what happened.
         measured_at: the device's own time, aware; None when it gave none or none that can be read.
         source_id: the source's own id of this event, where it gives one.
+        likeness: what its copies have in common where they differ as messages (a JSON one and a plain one); stands in
+            for the payload wherever a copy without an id is compared. None: the payload itself.
         detail: further fields worth keeping.
     """
 
     kind: EventKind
     measured_at: datetime | None = None
     source_id: str | None = None
+    likeness: str | None = None
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,12 +119,29 @@ class Decoded(NamedTuple):
 
     Attributes:
         device: the name under which the device publishes.
-        readings: what it measured.
+        readings: what it measured: each quantity, measured_at and value, as `Reading` names them. On the hot path they
+            are bare tuples, so unpack them.
         events: what happened.
         refusals: parts that were refused although the rest is good.
+        others: what the same message says of further devices, as where a gateway sends several meters' frames at once.
     """
 
     device: str
-    readings: list[Reading]
-    events: list[Event]
-    refusals: list[Refusal]
+    readings: Sequence[tuple[int, datetime | None, float]]
+    events: Sequence[Event]
+    refusals: Sequence[Refusal]
+    others: "tuple[Decoded, ...]" = ()
+
+
+class Model(NamedTuple):
+    """A device on the market that a driver is known to read, because a test vector shows it.
+
+    Attributes:
+        name: as printed on it or used by its gateway; what an installation names as its model.
+        presses: whether it is worn or pressed to call for help: then it is listened to on the urgent lane.
+        yields: what comes of it, for people.
+    """
+
+    name: str
+    presses: bool
+    yields: str

@@ -5,14 +5,18 @@ look into a table, however many families there are.
 """
 
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
 from devices.errors import DriverConflict, Rejected
-from devices.model import Decoded, Lane, Reason
+from devices.model import Decoded, Lane, Model, Reason
+from devices.naming import names_call_button, same_model
+
+Decoder = Callable[[bytes], Decoded]
 
 
 class TopicFilter(NamedTuple):
@@ -24,6 +28,10 @@ class TopicFilter(NamedTuple):
 
 class Driver(Protocol):
     """What a module in `devices.drivers` offers.
+
+    It may also offer `MODELS: tuple[Model, ...]`, the devices that its vectors show, and, where presses and telemetry
+    share a topic, `URGENT_FILTERS: tuple[str, ...]`: filters below the prefix with `{device}` in the place of the
+    device's name.
 
     Attributes:
         NAME: of the family; stored with each device.
@@ -42,10 +50,29 @@ class Driver(Protocol):
             topic: below the prefix.
             payload: its bytes.
 
+        Returns:
+            What it says. Without readings, events and refusals: it was understood, and holds nothing for us.
+
         Raises:
             Rejected: nothing of it can be used.
         """
         ...
+
+
+class Family(NamedTuple):
+    """A driver with what it may leave out.
+
+    Attributes:
+        driver: itself.
+        prefixes: first levels of its topics, as the settings have them.
+        models: the devices its vectors show.
+        urgent_templates: for each prefix the filters, with `{device}`, of topics that presses share with telemetry.
+    """
+
+    driver: Driver
+    prefixes: tuple[str, ...]
+    models: tuple[Model, ...]
+    urgent_templates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +81,7 @@ class Drivers:
 
     by_name: Mapping[str, Driver]
     by_prefix: Mapping[str, Driver]
+    families: Mapping[str, Family]
 
     def decode(self, topic: str, payload: bytes) -> Decoded:
         """Decodes a message with the driver its topic belongs to.
@@ -61,11 +89,20 @@ class Drivers:
         Raises:
             Rejected: no driver reads the topic, or the driver refuses the message.
         """
+        return self.decoder(topic)(payload)
+
+    def decoder(self, topic: str) -> Decoder:
+        """What decodes the messages on a topic; worth keeping, since a device publishes on the same ones for years.
+
+        Raises:
+            Rejected: no driver reads the topic.
+        """
         prefix, _, rest = topic.partition("/")
         driver = self.by_prefix.get(prefix)
         if driver is None:
             raise Rejected(Reason.TOPIC_UNKNOWN, "no driver reads this topic")
-        return driver.decode(rest, payload)
+        bind: Callable[[str], Decoder] | None = getattr(driver, "decoder", None)
+        return partial(driver.decode, rest) if bind is None else bind(rest)
 
     def filters(self, lane: Lane) -> tuple[str, ...]:
         """The topic filters of a lane, over all drivers and prefixes."""
@@ -75,6 +112,41 @@ class Drivers:
             for found in driver.FILTERS
             if found.lane is lane
         )
+
+    def urgent_templates(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each driver whose presses share a topic with telemetry, the filters with `{device}` in them."""
+        return {name: family.urgent_templates for name, family in self.families.items() if family.urgent_templates}
+
+    def presses(self, driver: str, model: str | None, device: str) -> bool:
+        """Whether an installed device is there to call for help: by its model, else by the word in its names."""
+        known = self.model(driver, model)
+        return (known is not None and known.presses) or names_call_button(device) or names_call_button(model or "")
+
+    def model(self, driver: str, named: str | None) -> Model | None:
+        """The model of a driver that an installation names, if it is among those that the vectors show."""
+        family = self.families.get(driver)
+        if family is None or not named:
+            return None
+        return next((known for known in family.models if same_model(known.name, named)), None)
+
+    def urgent_filters(
+        self, driver: str, model: str | None, device: str, *, has_called: bool = False
+    ) -> tuple[str, ...]:
+        """What the urgent session subscribes to for one installed device; nothing for most of them.
+
+        Args:
+            driver: name of its driver.
+            model: as the installation names it.
+            device: the name it publishes under.
+            has_called: a press or a fall of it is stored; whoever tries a button out when installing it has pressed it.
+        """
+        family = self.families.get(driver)
+        # A wildcard in a name would subscribe to everybody's topics.
+        if family is None or not family.urgent_templates or not device or set(device) & set("+#\0"):
+            return ()
+        if not (has_called or self.presses(driver, model, device)):
+            return ()
+        return tuple(template.replace("{device}", device) for template in family.urgent_templates)
 
 
 def collect(drivers: Iterable[Driver], prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:
@@ -87,21 +159,30 @@ def collect(drivers: Iterable[Driver], prefixes: Mapping[str, tuple[str, ...]] =
     Raises:
         DriverConflict: two of them share a name or a prefix, or a name in `prefixes` is no driver's.
     """
-    by_name: dict[str, Driver] = {}
+    families: dict[str, Family] = {}
     by_prefix: dict[str, Driver] = {}
     for driver in drivers:
-        if driver.NAME in by_name:
+        if driver.NAME in families:
             raise DriverConflict(f"two drivers are named {driver.NAME!r}")
-        by_name[driver.NAME] = driver
-        for prefix in prefixes.get(driver.NAME, driver.PREFIXES):
+        family = families[driver.NAME] = _family(driver, prefixes.get(driver.NAME, driver.PREFIXES))
+        for prefix in family.prefixes:
             if prefix in by_prefix:
                 raise DriverConflict(
                     f"drivers {by_prefix[prefix].NAME!r} and {driver.NAME!r} both read topics below {prefix!r}"
                 )
             by_prefix[prefix] = driver
-    if strangers := set(prefixes) - set(by_name):
-        raise DriverConflict(f"no driver is named {min(strangers)!r} (there are: {', '.join(by_name)})")
-    return Drivers(MappingProxyType(by_name), MappingProxyType(by_prefix))
+    if strangers := set(prefixes) - set(families):
+        raise DriverConflict(f"no driver is named {min(strangers)!r} (there are: {', '.join(families)})")
+    by_name = {name: family.driver for name, family in families.items()}
+    return Drivers(MappingProxyType(by_name), MappingProxyType(by_prefix), MappingProxyType(families))
+
+
+def _family(driver: Driver, prefixes: tuple[str, ...]) -> Family:
+    models: tuple[Model, ...] = getattr(driver, "MODELS", ())
+    templates: tuple[str, ...] = getattr(driver, "URGENT_FILTERS", ())
+    return Family(
+        driver, prefixes, models, tuple(f"{prefix}/{template}" for prefix in prefixes for template in templates)
+    )
 
 
 def discover(prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:

@@ -91,7 +91,7 @@ class Happening:
         device_name: the name under which the device publishes.
         kind: what happened.
         source_id: the source's own id of the event.
-        payload_hash: of the whole message, to recognise a repetition of a source without ids.
+        payload_hash: of the event's likeness, else of the whole message: to recognise a repetition without ids.
         own_time: the device's time however implausible; None when it gave none.
         measured_at: the device's time where plausible, else the time of receipt.
         received_at: when the message was read.

@@ -5,16 +5,17 @@ as its length in bytes and its value in network order. Timestamps are microsecon
 """
 
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 
-_EPOCH_S: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
-_EPOCH_US: Final = _EPOCH_S * 1_000_000
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 # fields, device_id int4, quantity int2, measured_at int8, received_at int8, value float8, each after its length
 _ROW: Final = struct.Struct("!hiiihiqiqid")
+PACK_ROW: Final = _ROW.pack
 
 
 class Row(NamedTuple):
@@ -29,7 +30,7 @@ class Row(NamedTuple):
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since 2000-01-01 UTC of an aware instant."""
-    return round(instant.timestamp() * 1_000_000) - _EPOCH_US
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def pack_row(device_id: int, quantity: int, measured_us: int, received_us: int, value: float) -> bytes:
@@ -40,7 +41,5 @@ def pack_row(device_id: int, quantity: int, measured_us: int, received_us: int, 
 def unpack_row(row: bytes) -> Row:
     """The reverse of `pack_row`."""
     _, _, device_id, _, quantity, _, measured_us, _, received_us, _, value = _ROW.unpack(row)
-    measured_at, received_at = (
-        datetime.fromtimestamp((us + _EPOCH_US) / 1_000_000, UTC) for us in (measured_us, received_us)
-    )
+    measured_at, received_at = (_EPOCH + us * _MICROSECOND for us in (measured_us, received_us))
     return Row(device_id, quantity, measured_at, received_at, value)

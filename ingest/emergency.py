@@ -4,8 +4,9 @@ The message stays unacknowledged, so that the ordinary way takes it up as soon a
 this must expect to be told twice.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,7 @@ from standardwebhooks import Webhook
 
 from devices.model import WAKING
 from ingest.batch import Happening
+from ingest.repetition import SAME_ID_WITHIN, SAME_PAYLOAD_WITHIN
 
 _log = structlog.get_logger()
 
@@ -24,13 +26,32 @@ _TIMEOUT_S: Final = 5.0
 _MAX_TOLD: Final = 50_000
 
 
-def overdue(happenings: Sequence[Happening], now: datetime, told: frozenset[bytes] | set[bytes]) -> list[Happening]:
-    """The presses and falls that have waited for their commit for ten seconds and were not told yet (pure)."""
-    return [
-        each
-        for each in happenings
-        if each.kind in WAKING and now - each.received_at >= AFTER and mark(each) not in told
-    ]
+def overdue(
+    happenings: Sequence[Happening], now: datetime, told: Mapping[bytes, Sequence[datetime]]
+) -> list[Happening]:
+    """The presses and falls that have waited for their commit for ten seconds and were not told yet (pure).
+
+    Args:
+        happenings: what waits, in order of receipt.
+        now: the time.
+        told: for each `mark`, when the events that were told were received.
+    """
+    found: dict[bytes, list[datetime]] = {}
+    new: list[Happening] = []
+    for each in happenings:
+        if each.kind not in WAKING or now - each.received_at < AFTER:
+            continue
+        alike = found.setdefault(mark(each), list(told.get(mark(each), ())))
+        if not any(_is_copy(each, received_at) for received_at in alike):
+            alike.append(each.received_at)
+            new.append(each)
+    return new
+
+
+def _is_copy(happening: Happening, received_at: datetime) -> bool:
+    """Whether an event that looks like a told one is that one again, as `ingest.repetition` has it."""
+    again = happening.duplicate or happening.source_id is not None
+    return abs(happening.received_at - received_at) <= (SAME_ID_WITHIN if again else SAME_PAYLOAD_WITHIN)
 
 
 def mark(happening: Happening) -> bytes:
@@ -65,7 +86,7 @@ class EmergencyWebhook:
     def __init__(self, url: str | None, secret: str | None) -> None:
         self._url = url
         self._webhook = Webhook(secret) if secret else None
-        self._told: set[bytes] = set()
+        self._told: dict[bytes, list[datetime]] = {}
         self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) if url else None
         self.sent = 0
         self.failed = 0
@@ -98,10 +119,12 @@ class EmergencyWebhook:
     def _remember(self, happening: Happening) -> None:
         if len(self._told) >= _MAX_TOLD:
             self._told.clear()
-        self._told.add(mark(happening))
+        self._told.setdefault(mark(happening), []).append(happening.received_at)
 
     def _signature(self, happening: Happening, payload: bytes) -> dict[str, str]:
-        message_id = f"emergency_{mark(happening).hex()[-32:]}"
+        # Receivers drop an id they have seen: it must differ between devices, and between presses that look alike.
+        source = mark(happening) + happening.received_at.isoformat().encode()
+        message_id = f"emergency_{hashlib.blake2b(source, digest_size=16).hexdigest()}"
         sent_at = datetime.now(UTC)
         headers = {"webhook-id": message_id, "webhook-timestamp": str(int(sent_at.timestamp()))}
         if self._webhook is not None:

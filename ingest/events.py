@@ -43,20 +43,20 @@ async def append(
     earlier: dict[tuple[str, str], list[Earlier]] = defaultdict(list)
     for device_name, kind, source_id, payload_hash, own_time, received_at in await cursor.fetchall():
         earlier[device_name, kind].append(Earlier(source_id, bytes(payload_hash), own_time, received_at))
-    stored: list[tuple[Happening, str]] = []
+    stored: list[Happening] = []
     for each in happenings:
         known = earlier[each.device_name, each.kind.value]
         if repeats(each, known, heard_until=heard_until):
             continue
-        stored.append((each, dedup_key(each, known)))
+        stored.append(each)
         known.append(Earlier(each.source_id, each.payload_hash, each.own_time, each.received_at))
     if not stored:
         return 0
     async with connection.pipeline():
-        cursors = [await connection.execute(_Q.append_event, _row(each, key)) for each, key in stored]
+        cursors = [await connection.execute(_Q.append_event, _row(each)) for each in stored]
     waking = [
         row[0]
-        for (each, _), inserted in zip(stored, cursors, strict=True)
+        for each, inserted in zip(stored, cursors, strict=True)
         if (row := await inserted.fetchone()) is not None and each.kind in WAKING
     ]
     if waking:
@@ -67,11 +67,11 @@ async def append(
     return len(stored)
 
 
-def _row(each: Happening, key: str) -> dict[str, object]:
+def _row(each: Happening) -> dict[str, object]:
     return {
         "device_name": each.device_name,
         "kind": each.kind.value,
-        "dedup_key": key,
+        "dedup_key": dedup_key(each),
         "source_id": each.source_id,
         "payload_hash": each.payload_hash,
         "own_time": each.own_time,

@@ -31,8 +31,9 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
     """Says whether a new event is one of the earlier ones, received again.
 
     With ids: the same id within 48 h, unless both copies carry a device time and these differ by more than a minute.
-    Without: an equal payload received within 10 s. A message that the broker marks as sent before may be older: it was
-    on its way when the session was last heard, so an equal payload from a little before then on is the same event.
+    Where one of them has none: an equal payload, or likeness, received within 10 s. A message that the broker marks as
+    sent before may be older: it was on its way when the session was last heard, so an equal payload from a little
+    before then on is the same event.
 
     Args:
         new: the event.
@@ -43,7 +44,8 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
     if new.duplicate and heard_until is not None:
         equal_since = min(equal_since, heard_until - 2 * SAME_PAYLOAD_WITHIN)
     for known in earlier:
-        if known.payload_hash == new.payload_hash and known.received_at == new.received_at:
+        alike = known.payload_hash == new.payload_hash
+        if alike and known.source_id == new.source_id and known.received_at == new.received_at:
             return True
         if new.source_id is not None and known.source_id == new.source_id:
             times_differ = (
@@ -54,17 +56,18 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
             if not times_differ and abs(new.received_at - known.received_at) <= SAME_ID_WITHIN:
                 return True
         elif (
-            new.source_id is None
-            and known.payload_hash == new.payload_hash
+            (new.source_id is None or known.source_id is None)
+            and alike
             and equal_since <= known.received_at <= new.received_at + SAME_PAYLOAD_WITHIN
         ):
             return True
     return False
 
 
-def dedup_key(new: Happening, earlier: Iterable[Earlier]) -> str:
-    """The key under which a new event is stored: its id, or an id made unique by the time of receipt."""
-    if new.source_id is not None and all(known.source_id != new.source_id for known in earlier):
-        return new.source_id
-    label = new.source_id or new.payload_hash.hex()
-    return f"{label}@{new.received_at.isoformat()}"
+def dedup_key(new: Happening) -> str:
+    """The key under which a new event is stored: unlike that of any other event that is not the very same receipt.
+
+    It recognises nothing, `repeats` does: a source's id alone would swallow the press that uses it again after the time
+    that `repeats` looks back.
+    """
+    return f"{new.source_id or ''}@{new.received_at.isoformat()}/{new.payload_hash.hex()}"

@@ -23,6 +23,7 @@ from ingest.metrics import IngestMetrics
 from ingest.mqtt.options import ConnectionOptions, Endpoint
 from ingest.ownership import RENEW_EVERY_S, BulkLease
 from ingest.session import Session, SessionOptions
+from ingest.subscriptions import CallButtons
 from ingest.writer import Writer
 from storage import partitions
 from storage.pool import connect, is_passing_fault
@@ -74,10 +75,22 @@ async def run(
     options: IngestOptions,
     *,
     stop: asyncio.Event,
+    database_ready: asyncio.Event | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """Runs the role until `stop` is set."""
-    worker = _Worker(options, clock)
+    """Runs the role until `stop` is set.
+
+    Args:
+        options: see `IngestOptions`.
+        stop: ends it.
+        database_ready: nothing is stored before it is set; presses are heard meanwhile, for the emergency webhook.
+            None: the database is known to be ready.
+        clock: tells the time.
+    """
+    if database_ready is None:
+        database_ready = asyncio.Event()
+        database_ready.set()
+    worker = _Worker(options, database_ready, clock)
     REGISTRY.register(worker.metrics)
     try:
         async with asyncio.TaskGroup() as group:
@@ -91,23 +104,27 @@ async def run(
 
 
 class _Worker:
-    def __init__(self, options: IngestOptions, clock: Callable[[], datetime]) -> None:
+    def __init__(self, options: IngestOptions, database_ready: asyncio.Event, clock: Callable[[], datetime]) -> None:
         self.emergency = EmergencyWebhook(options.emergency_webhook_url, options.emergency_webhook_secret)
         self.metrics = IngestMetrics(clock)
         self._options = options
         self._clock = clock
         self._drivers = discover()
+        self._database_ready = database_ready
         self._readings_ready = asyncio.Event()
 
     def jobs(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Everything that goes on side by side."""
-        yield self._housekeeping()
-        for endpoint in self._options.brokers:
-            yield self._urgent(self._session(endpoint, Lane.URGENT))
+        yield self._when_ready(self._housekeeping())
+        urgent = [self._session(endpoint, Lane.URGENT) for endpoint in self._options.brokers]
+        call_buttons = CallButtons(self._options.database_url, self._drivers, clock=self._clock)
+        yield self._when_ready(call_buttons.keep([session.connection for session in urgent]))
+        for endpoint, session in zip(self._options.brokers, urgent, strict=True):
+            yield self._urgent(session)
             lease = BulkLease(
                 self._options.database_url, broker=str(endpoint), worker=self._options.worker_id, clock=self._clock
             )
-            yield lease.keep()
+            yield self._when_ready(lease.keep())
             yield self._bulk(endpoint, lease)
 
     def _session(
@@ -121,6 +138,7 @@ class _Worker:
             lane=lane,
             broker=str(endpoint),
             worker=options.worker_id if urgent else "",
+            database_ready=self._database_ready,
             readings_ready=self._readings_ready,
             clock=self._clock,
             # A press must not hang on a silent database: then it is time for the emergency webhook.
@@ -146,6 +164,14 @@ class _Worker:
             may_connect=may_connect,
             clock=self._clock,
         )
+
+    async def _when_ready(self, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self._database_ready.wait()
+        except asyncio.CancelledError:
+            job.close()
+            raise
+        await job
 
     async def _urgent(self, session: Session) -> None:
         with self.metrics.watching(session):

@@ -59,6 +59,7 @@ class Writer:
         broker: of the session, as `host:port`.
         worker: of the session; empty for the bulk lane, which one worker owns at a time.
         clock: tells the time.
+        database_ready: set when the database has the schema that this release needs; None: it has.
         readings_ready: set when the series has room (partitions) for every plausible reading; events do not wait.
         statement_timeout_s: a statement that takes longer is a passing fault.
     """
@@ -72,6 +73,7 @@ class Writer:
         broker: str,
         worker: str,
         readings_ready: asyncio.Event,
+        database_ready: asyncio.Event | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         statement_timeout_s: float = 60.0,
     ) -> None:
@@ -82,6 +84,7 @@ class Writer:
         self._application_name = application_name
         self._session = {"lane": lane.value, "broker": broker, "worker": worker}
         self._clock = clock
+        self._database_ready = database_ready
         self._readings_ready = readings_ready
         # A frozen process must not keep others from a device's lock; a batch's pauses are longer than a press's.
         self._idle_timeout_s = 0.5 if lane is Lane.URGENT else 5.0
@@ -96,6 +99,8 @@ class Writer:
             psycopg.Error, OSError, TimeoutError: a passing fault (`storage.pool.is_passing_fault`). A part of the batch
                 may be committed; storing it again is right, because every write is idempotent.
         """
+        if self._database_ready is not None:
+            await self._database_ready.wait()
         try:
             connection = await self._connected()
             if batch.happenings:

@@ -50,13 +50,13 @@ def test_simulated_messages_are_what_the_native_driver_reads() -> None:
     home = neighbourhood.build(1)[0]
     drivers = discover()
     decoded = drivers.decode(*_encoded(reading(home, NOW)))
-    assert [(each.measured_at, each.value) for each in decoded.readings] == [
+    assert [(measured_at, value) for _, measured_at, value in decoded.readings] == [
         (NOW, home.water_total_l(NOW)),
         (NOW, home.battery_pct(NOW)),
     ]
     past = [*neighbourhood.instants(NOW - timedelta(days=1), NOW, timedelta(minutes=15))]
     decoded = drivers.decode(*_encoded(upload(home, past)))
-    assert [each.measured_at for each in decoded.readings] == past
+    assert [measured_at for _, measured_at, _ in decoded.readings] == past
     assert not decoded.refusals
     decoded = drivers.decode(*_encoded(event(home.button, "button_press", NOW)))
     assert [(each.kind.value, each.measured_at) for each in decoded.events] == [("button_press", NOW)]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,27 +68,43 @@ def test_the_oldest_go_until_the_rest_fits(sizes: list[int], limit: int) -> None
         assert sum(size for _, size in newest_first[: len(rest) + 1]) > limit
 
 
-def happening(kind: EventKind, age_s: float) -> Happening:
+def happening(
+    kind: EventKind, age_s: float, *, source_id: str | None = None, duplicate: bool = False
+) -> Happening:
     at = NOW - age_s * SECOND
     return Happening(
         device_name="b",
         kind=kind,
-        source_id="1",
+        source_id=source_id,
         payload_hash=b"h",
         own_time=None,
         measured_at=at,
         received_at=at,
-        duplicate=False,
+        duplicate=duplicate,
         detail={},
         message=Message("anju/b/event", b"", at),
     )
 
 
-def test_a_press_that_waits_ten_seconds_is_told_once() -> None:
-    press = happening(EventKind.BUTTON_PRESS, 10)
-    waiting = [press, happening(EventKind.BUTTON_PRESS, 9.9), happening(EventKind.TAMPER, 60)]
-    assert overdue(waiting, NOW, set()) == [press]
-    assert overdue(waiting, NOW, {mark(press)}) == []
+@pytest.mark.parametrize("source_id", [None, "1"])
+def test_a_press_that_waits_ten_seconds_is_told_once(source_id: str | None) -> None:
+    press = happening(EventKind.BUTTON_PRESS, 20, source_id=source_id)
+    copies = [
+        happening(EventKind.BUTTON_PRESS, 12, source_id=source_id),
+        happening(EventKind.BUTTON_PRESS, 10, source_id=source_id, duplicate=True),
+    ]
+    others = [happening(EventKind.BUTTON_PRESS, 9.9, source_id="2"), happening(EventKind.TAMPER, 60)]
+    assert overdue([press, *copies, *others], NOW, {}) == [press]
+    assert overdue([press, *copies, *others], NOW, {mark(press): [press.received_at]}) == []
+
+
+def test_presses_that_look_alike_are_each_told() -> None:
+    """A button that sends neither id nor time, pressed again in the same outage and in the next one."""
+    first, second = happening(EventKind.BUTTON_PRESS, 45), happening(EventKind.BUTTON_PRESS, 30)
+    assert overdue([first, second], NOW, {}) == [first, second]
+    assert overdue([first, second], NOW, {mark(first): [first.received_at]}) == [second]
+    assert overdue([first, second], NOW, {mark(first): [first.received_at, second.received_at]}) == []
+    assert overdue([second], NOW, {mark(second): [NOW - 90_000 * SECOND]}) == [second]
 
 
 def test_the_emergency_text_names_the_device_and_what_to_do() -> None:

@@ -1,0 +1,141 @@
+"""LoRaWAN devices behind ChirpStack v4: `application/{id}/device/{eui}/event/up|join|status`, as JSON.
+
+A device is known by its DevEUI in lower case. What an uplink says stands in `object`, which the codec of the device
+profile makes of it; `devices.lorawan` knows what the models' codecs write. Presses and telemetry share the `up` topic,
+so the urgent session subscribes to that of each installed call button.
+
+Two gateways that hear one telegram are one message already, with one `deduplicationId`: the id of the event, on
+whichever lane a copy comes and however late. `time` is when a gateway received the uplink, by the gateway's clock.
+
+An uplink in which nothing is ours, such as an answer to a configuration, is stored as the strength at which it was
+heard, and a join as `online`: the device lives.
+"""
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from devices.errors import Rejected
+from devices.fields import short_text
+from devices.lorawan import reading
+from devices.lorawan.interpret import Uplink
+from devices.lorawan.servers import Message, decode_message
+from devices.model import Decoded, EventKind, Lane, Reason
+from devices.quantities import BATTERY
+from devices.registry import TopicFilter
+
+NAME: Final = "chirpstack"
+PREFIXES: Final[tuple[str, ...]] = ("application",)
+FILTERS: Final[tuple[TopicFilter, ...]] = (
+    TopicFilter("+/device/+/event/up", Lane.BULK),
+    TopicFilter("+/device/+/event/join", Lane.BULK),
+    TopicFilter("+/device/+/event/status", Lane.BULK),
+)
+URGENT_FILTERS: Final[tuple[str, ...]] = ("+/device/{device}/event/up",)
+MODELS: Final = reading.MODELS
+
+_HINT: Final = "ChirpStack's MQTT integration must have json=true"
+_EUI_CHARS: Final = 16
+# What version 3 and some devices send where no level is known.
+_NO_LEVEL: Final = 255
+_OPEN: Final = ConfigDict(extra="ignore")
+
+
+@with_config(_OPEN)
+class _DeviceInfo(TypedDict, total=False):
+    deviceProfileName: Any
+    tags: Any
+
+
+@with_config(_OPEN)
+class _Event(TypedDict, total=False):
+    deduplicationId: Any
+    time: Any
+    deviceInfo: _DeviceInfo
+    object: Any
+    data: Any
+    batteryLevel: Any
+    batteryLevelUnavailable: Any
+    externalPowerSource: Any
+
+
+_SCHEMA: Final = TypeAdapter(_Event)
+
+
+class _Route(NamedTuple):
+    device: str
+    event: str
+
+
+@lru_cache(maxsize=1 << 17)
+def _route(topic: str) -> _Route:
+    levels = topic.split("/")
+    if len(levels) != 5 or levels[1] != "device" or levels[3] != "event" or levels[4] not in _UNDERSTAND:
+        raise Rejected(Reason.TOPIC_UNKNOWN, "expected application/{id}/device/{eui}/event/up, join or status")
+    return _Route(_device(levels[2]), levels[4])
+
+
+def _device(eui: str) -> str:
+    return eui.lower() if len(eui) == _EUI_CHARS else eui
+
+
+def decode(topic: str, payload: bytes) -> Decoded:
+    """Decodes one message.
+
+    Args:
+        topic: the topic it came on, without `application/`.
+        payload: its bytes.
+
+    Raises:
+        Rejected: nothing of it can be used.
+    """
+    device, event = _route(topic)
+    return decode_message(device, payload, _SCHEMA, _UNDERSTAND[event], _HINT)
+
+
+def _begin(message: Message) -> Uplink:
+    uplink = Uplink(short_text(message.get("deduplicationId")) or short_text(message.get("time")))
+    uplink.sent("time", message.get("time"))
+    return uplink
+
+
+def _up(message: Message) -> Uplink:
+    uplink = _begin(message)
+    found = message.get("object")
+    if isinstance(found, dict):
+        reading.read(found, _names(message.get("deviceInfo")), uplink)
+    elif found is not None:
+        raise Rejected(Reason.FIELD_INVALID, "object is not an object")
+    elif message.get("data"):
+        raise Rejected(Reason.PAYLOAD_INVALID, "not decoded: give the device's profile the codec of its model")
+    return uplink
+
+
+def _names(info: Any) -> list[str]:
+    if not isinstance(info, dict):
+        return []
+    name, tags = info.get("deviceProfileName"), info.get("tags")
+    names = [name] if isinstance(name, str) else []
+    if tags and isinstance(tags, dict) and isinstance(model := tags.get("model"), str):
+        names.insert(0, model)
+    return names
+
+
+def _join(message: Message) -> Uplink:
+    uplink = _begin(message)
+    uplink.happened(EventKind.ONLINE, "join", None)
+    return uplink
+
+
+def _status(message: Message) -> Uplink:
+    uplink = _begin(message)
+    level = message.get("batteryLevel")
+    known = not (message.get("batteryLevelUnavailable") or message.get("externalPowerSource"))
+    if known and level is not None and level != _NO_LEVEL:
+        uplink.measure("batteryLevel", level, BATTERY)
+    return uplink
+
+
+_UNDERSTAND: Final = {"up": _up, "join": _join, "status": _status}

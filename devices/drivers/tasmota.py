@@ -1,0 +1,138 @@
+"""Devices that run Tasmota: `tele/{device}/SENSOR|STATE|LWT` and `stat/{device}/RESULT`.
+
+Counters give pulses; what a pulse is worth stands with the installation. The first counter is the device itself, the
+second one is installed as `{device}/C2`, and so on. Its clock shows local time, as a rule without an offset: then the
+time of receipt counts.
+
+A button or switch that is used raises where the device's name says that it is there to call for help (see
+`devices.naming`), and else is recorded as used. The state of a switch in SENSOR is no press: it is repeated every few
+minutes, and which of ON and OFF is at rest depends on the wiring.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from devices.errors import Rejected
+from devices.fields import Gathered, json_object, number
+from devices.model import Decoded, Event, EventKind, JsonValue, Lane, Model, Reason, Refusal
+from devices.naming import names_call_button
+from devices.quantities import LINK_RSSI, PULSES, TEMPERATURE
+from devices.registry import TopicFilter
+
+NAME: Final = "tasmota"
+PREFIXES: Final[tuple[str, ...]] = ("tele", "stat")
+# Results are few and hold the presses; so nothing of them needs to come on the bulk lane as well.
+FILTERS: Final[tuple[TopicFilter, ...]] = (
+    TopicFilter("+/RESULT", Lane.URGENT),
+    TopicFilter("+/SENSOR", Lane.BULK),
+    TopicFilter("+/STATE", Lane.BULK),
+    TopicFilter("+/LWT", Lane.BULK),
+)
+MODELS: Final[tuple[Model, ...]] = (
+    Model("Tasmota counter", False, "pulses, temperature, strength of the signal"),
+    Model("Tasmota button", True, "press where its name says sos, else use of a button"),
+)
+
+_COUNTERS: Final = {f"{name}{index}": index for name in ("C", "Counter") for index in range(1, 9)}
+_INPUTS: Final = frozenset(f"{name}{index}" for name in ("Button", "Switch") for index in range(1, 33))
+_AT_REST: Final = frozenset({"OFF", "CLEAR", ""})
+_IN_DEBRIS: Final = re.compile(
+    rb'"(?:Button|Switch)[0-9]{1,2}"\s{0,8}:\s{0,8}\{\s{0,8}"Action"\s{0,8}:\s{0,8}"([A-Z0-9_]{1,16})"'
+)
+_LWT: Final = {b"online": EventKind.ONLINE, b"offline": EventKind.OFFLINE}
+
+
+def decode(topic: str, payload: bytes) -> Decoded:
+    """Decodes one message.
+
+    Args:
+        topic: the topic it came on, without `tele/` or `stat/`.
+        payload: its bytes.
+
+    Raises:
+        Rejected: nothing of it can be used.
+    """
+    device, _, kind = topic.partition("/")
+    if not device or kind not in ("SENSOR", "STATE", "LWT", "RESULT"):
+        raise Rejected(Reason.TOPIC_UNKNOWN, "expected tele/{device}/SENSOR, STATE or LWT, or stat/{device}/RESULT")
+    if kind == "LWT":
+        return _last_will(device, payload)
+    message = json_object(payload)
+    if message is None:
+        found = _IN_DEBRIS.search(payload) if kind == "RESULT" else None
+        event = None if found is None else _used(device, found[1].decode("ascii"))
+        if event is None:
+            raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object", device=device)
+        return Decoded(device, [], [event], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
+    if kind == "RESULT":
+        return _result(device, message)
+    return _telemetry(device, message)
+
+
+def _last_will(device: str, payload: bytes) -> Decoded:
+    kind = _LWT.get(payload.strip().lower())
+    if kind is not None:
+        return Decoded(device, [], [Event(kind=kind)], [])
+    if not payload:
+        return Decoded(device, [], [], [])
+    raise Rejected(Reason.PAYLOAD_INVALID, "neither Online nor Offline", device=device)
+
+
+def _result(device: str, message: dict[str, JsonValue]) -> Decoded:
+    for name in _INPUTS.intersection(message):
+        entry = message[name]
+        action = entry.get("Action") if isinstance(entry, dict) else None
+        if isinstance(action, str) and (event := _used(device, action)) is not None:
+            return Decoded(device, [], [event], [])
+    return Decoded(device, [], [], [])
+
+
+def _used(device: str, action: str) -> Event | None:
+    word = action.strip().upper()
+    if word in _AT_REST:
+        return None
+    kind = EventKind.BUTTON_PRESS if names_call_button(device) else EventKind.BUTTON_ACTION
+    return Event(kind=kind, detail={"action": word} if word.isascii() and word.isprintable() else {})
+
+
+def _telemetry(device: str, message: dict[str, JsonValue]) -> Decoded:
+    at = _time(message.get("Time"))
+    own = _dated(at)
+    counters: dict[int, Gathered] = {1: own}
+    grouped = message.get("COUNTER")
+    for group in (message, grouped if isinstance(grouped, dict) else {}):
+        for name in _COUNTERS.keys() & group.keys():
+            counted = counters.setdefault(_COUNTERS[name], _dated(at))
+            counted.measure(name, group[name], PULSES)
+    wifi = message.get("Wifi")
+    if isinstance(wifi, dict) and wifi.get("Signal") is not None:
+        own.measure("Wifi.Signal", wifi["Signal"], LINK_RSSI)
+    for sensor, values in message.items():
+        if isinstance(values, dict) and values.get("Temperature") is not None:
+            _temperature(sensor, values["Temperature"], message.get("TempUnit"), own)
+            break
+    others = tuple(gathered.decoded(f"{device}/C{index}") for index, gathered in sorted(counters.items()) if index > 1)
+    return own.decoded(device)._replace(others=others)
+
+
+def _dated(at: datetime | None) -> Gathered:
+    gathered = Gathered()
+    gathered.measured_at = at
+    return gathered
+
+
+def _temperature(sensor: str, raw: JsonValue, unit: JsonValue, own: Gathered) -> None:
+    value = number(raw)
+    name = "".join(char for char in sensor[:24] if char.isprintable())
+    own.measure(f"{name}.Temperature", (value - 32) / 1.8 if value is not None and unit == "F" else raw, TEMPERATURE)
+
+
+def _time(raw: JsonValue) -> datetime | None:
+    if not isinstance(raw, str):
+        return None
+    try:
+        at = datetime.fromisoformat(raw)
+        return None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

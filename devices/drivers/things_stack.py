@@ -1,0 +1,151 @@
+"""LoRaWAN devices behind The Things Stack v3: `v3/{app}/devices/{id}/up`, as JSON.
+
+A device is known by its id in the topic, not by its DevEUI: only the id can be subscribed to, and a message without
+an EUI has it too. The ids that the console proposes (`eui-70b3d5…`) are unique everywhere; whoever chooses others must
+not use one in two applications.
+
+What an uplink says stands in `decoded_payload`, which the model's payload formatter makes of it; `devices.lorawan`
+knows what it means. `normalized_payload` adds what that did not tell. An event's id is the LoRaWAN session with the
+frame's number, so that copies on either lane are one event.
+
+The Things Stack's own broker speaks MQTT 3.1.1 at QoS 0 only: a bridge brings its topics to the site's broker.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from devices.errors import Rejected
+from devices.fields import short_text
+from devices.lorawan import reading
+from devices.lorawan.interpret import Uplink, compile_row, run
+from devices.lorawan.servers import Message, decode_message
+from devices.lorawan.table import FieldRow, ListRow, ModelRow
+from devices.model import Decoded, Lane, Reason
+from devices.registry import TopicFilter
+
+NAME: Final = "things_stack"
+PREFIXES: Final[tuple[str, ...]] = ("v3",)
+FILTERS: Final[tuple[TopicFilter, ...]] = (TopicFilter("+/devices/+/up", Lane.BULK),)
+URGENT_FILTERS: Final[tuple[str, ...]] = ("+/devices/{device}/up",)
+MODELS: Final = reading.MODELS
+
+_HINT: Final = "expected The Things Stack's JSON"
+_OPEN: Final = ConfigDict(extra="ignore")
+_SWITCH: Final = {"false": 0.0, "true": 1.0}
+# The units are those of the normalised payload's schema: litres, volts, °C.
+_NORMALIZED: Final = compile_row(
+    ModelRow(
+        names=("The Things Stack normalised",),
+        yields="whatever the formatter normalises",
+        lists=(
+            ListRow(
+                path="normalized_payload",
+                time="time",
+                fields=(
+                    FieldRow(path="metering.water.total", quantity="water_total"),
+                    FieldRow(path="water.leak", quantity="water_leak", words=_SWITCH),
+                    FieldRow(path="water.temperature.min", quantity="water_temperature"),
+                    FieldRow(path="air.temperature", quantity="temperature"),
+                    FieldRow(path="action.motion.detected", quantity="motion", words=_SWITCH),
+                    FieldRow(path="battery", quantity="battery_voltage"),
+                ),
+            ),
+        ),
+    )
+)
+
+
+@with_config(_OPEN)
+class _Versions(TypedDict, total=False):
+    brand_id: Any
+    model_id: Any
+
+
+@with_config(_OPEN)
+class _UplinkMessage(TypedDict, total=False):
+    session_key_id: Any
+    f_cnt: Any
+    frm_payload: Any
+    decoded_payload: Any
+    normalized_payload: Any
+    version_ids: _Versions
+    received_at: Any
+
+
+@with_config(_OPEN)
+class _Event(TypedDict, total=False):
+    received_at: Any
+    uplink_message: _UplinkMessage
+
+
+_SCHEMA: Final = TypeAdapter(_Event)
+
+
+@lru_cache(maxsize=1 << 17)
+def _device(topic: str) -> str:
+    levels = topic.split("/")
+    if len(levels) != 4 or levels[1] != "devices" or levels[3] != "up":
+        raise Rejected(Reason.TOPIC_UNKNOWN, "expected v3/{application}/devices/{id}/up")
+    return levels[2]
+
+
+def decode(topic: str, payload: bytes) -> Decoded:
+    """Decodes one message.
+
+    Args:
+        topic: the topic it came on, without `v3/`.
+        payload: its bytes.
+
+    Raises:
+        Rejected: nothing of it can be used.
+    """
+    return decode_message(_device(topic), payload, _SCHEMA, _up, _HINT)
+
+
+def _up(message: Message) -> Uplink:
+    sent = message.get("uplink_message")
+    if not isinstance(sent, dict):
+        raise Rejected(Reason.PAYLOAD_INVALID, "no uplink_message")
+    received_at = message.get("received_at") or sent.get("received_at")
+    uplink = Uplink(_source_id(sent) or short_text(received_at))
+    uplink.sent("received_at", received_at)
+    normalized = sent.get("normalized_payload")
+    if normalized is not None:
+        run(_NORMALIZED, {"normalized_payload": normalized}, uplink)
+    found = sent.get("decoded_payload")
+    if isinstance(found, dict):
+        _read(found, sent.get("version_ids"), uplink)
+    elif found is not None:
+        uplink.refuse(Reason.FIELD_INVALID, "decoded_payload is not an object")
+    elif sent.get("frm_payload") and normalized is None:
+        raise Rejected(Reason.PAYLOAD_INVALID, "not decoded: give the device the payload formatter of its model")
+    return uplink
+
+
+def _source_id(sent: Message) -> str | None:
+    session = short_text(sent.get("session_key_id"))
+    # The first frame of a session has number 0, which protobuf's JSON leaves out.
+    frame = short_text(sent.get("f_cnt", 0))
+    return None if session is None or frame is None else f"{session}/{frame}"
+
+
+def _read(found: Message, versions: Any, uplink: Uplink) -> None:
+    """Reads what the formatter made; what it tells stands before what was normalised from it."""
+    normalized, uplink.readings = uplink.readings, []
+    try:
+        reading.read(found, _names(versions), uplink)
+    except Rejected:
+        if not normalized:
+            raise
+    told = {each.quantity for each in uplink.readings}
+    uplink.readings += [each for each in normalized if each.quantity not in told]
+
+
+def _names(versions: Any) -> list[str]:
+    if not isinstance(versions, dict):
+        return []
+    maker, model = versions.get("brand_id"), versions.get("model_id")
+    return [name for name in (model, f"{maker} {model}") if isinstance(name, str)] if isinstance(model, str) else []
