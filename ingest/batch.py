@@ -124,6 +124,7 @@ class Batch:
         refused: messages for quarantine.
         unknown: messages with readings of devices that are not in the device list, with the devices' names.
         heard_until: the time of the last beacon of ours among the messages.
+        understood_nothing: messages that are right and say nothing we store, such as an empty action.
     """
 
     rows: list[bytes] = field(default_factory=list)
@@ -133,6 +134,7 @@ class Batch:
     refused: list[Refused] = field(default_factory=list)
     unknown: list[tuple[str, Message]] = field(default_factory=list)
     heard_until: datetime | None = None
+    understood_nothing: int = 0
 
     @property
     def empty(self) -> bool:

@@ -131,6 +131,8 @@ class Intake:
         device, readings, events, refusals, others = decoded
         for other in others:
             self._sort_carefully(message, other, batch)
+        if not (readings or events or refusals or others):
+            batch.understood_nothing += 1
         urgent = bool(events)
         fault = _name_fault(device)
         if fault is not None:

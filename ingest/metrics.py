@@ -37,6 +37,11 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Session], float]], ...]] = (
     ),
     ("anju_ingest_events", "Events stored.", lambda s: s.writer.totals.events),
     ("anju_ingest_repeated_events", "Events that were stored already.", lambda s: s.writer.totals.repeated_events),
+    (
+        "anju_ingest_understood_nothing",
+        "Messages that are right and say nothing that is stored.",
+        lambda s: s.writer.totals.understood_nothing,
+    ),
     ("anju_ingest_bisections", "Batches that were taken apart.", lambda s: s.writer.totals.bisections),
     ("anju_ingest_store_retries", "Batches that had to be tried again.", lambda s: s.retries),
 )

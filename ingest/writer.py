@@ -47,6 +47,7 @@ class Totals:
     repeated_events: int = 0
     quarantined: dict[Reason, int] = field(default_factory=dict)
     bisections: int = 0
+    understood_nothing: int = 0
 
 
 class Writer:
@@ -114,6 +115,7 @@ class Writer:
                 if is_passing_fault(error):
                     raise
                 await self._take_apart(connection, batch, error)
+            self.totals.understood_nothing += batch.understood_nothing
         except (psycopg.Error, OSError, TimeoutError):
             await self.disconnect()
             raise

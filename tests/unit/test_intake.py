@@ -167,3 +167,9 @@ def test_only_the_sessions_own_beacon_counts() -> None:
     intake.sort([Message(beacon.topic, beacon.write(NOW), NOW)], NOW, batch)
     assert batch.heard_until == NOW
     assert not batch.refused
+
+
+def test_a_message_that_says_nothing_is_counted_and_not_quarantined() -> None:
+    batch = sort(Message("zigbee2mqtt/sos-1", b'{"action": "", "linkquality": null}', NOW))
+    assert batch.understood_nothing == 1
+    assert not batch.refused
