@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from anju.commands import alert, data, device, operate, quarantine, serve
+from anju.commands import alert, broker, data, decode, device, drivers, operate, quarantine, serve
 from anju.context import Globals
 from anju.errors import CommandError, Exit
 from anju.output import complain, say
@@ -33,10 +33,13 @@ app = typer.Typer(
 )
 serve.add_to(app)
 data.add_to(app)
+decode.add_to(app)
+drivers.add_to(app)
 operate.add_to(app)
 app.add_typer(alert.app, name="alert")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(device.app, name="device")
+app.add_typer(broker.app, name="broker")
 
 
 def _show_version(wanted: bool) -> None:
@@ -122,7 +125,7 @@ def _explain(error: Exception) -> Exit:
     from config.errors import SettingsError
     from config.logging import redacted
     from ingest.errors import ConfigurationFault, PassingFault
-    from registry.errors import ImportRefused
+    from registry.errors import ImportRefused, InstallationRefused
     from storage.errors import DatabaseUnavailable
     from storage.pool import is_passing_fault
 
@@ -143,7 +146,7 @@ def _explain(error: Exception) -> Exit:
         return error.exit
     if isinstance(error, SettingsError | ConfigurationFault | BadWebhook):
         return Exit.USAGE
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | InstallationRefused):
         return Exit.NOT_POSSIBLE
     if isinstance(error, DatabaseUnavailable | PassingFault):
         return Exit.UNREACHABLE

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from anju import brokers
 from anju.context import database_url
 from config.errors import SettingsError
 from config.logging import redacted
@@ -103,6 +104,19 @@ def hearing_check(heard_until: datetime | None, now: datetime) -> Check:
     return Check(name="hearing", state=State.FAULT, found=found, advice=advice)
 
 
+def left_behind_checks(names: Sequence[str]) -> list[Check]:
+    """Names each broker that is in no settings and not heard any more."""
+    return [
+        Check(
+            name=f"broker {name}",
+            state=State.FAULT,
+            found="known from earlier, not in the settings and not heard: no silence is judged anywhere",
+            advice=f"if it is no longer in use, `anju broker forget {name}`; else put it into ANJU_MQTT_URL",
+        )
+        for name in names
+    ]
+
+
 def versions_check(server: int, installed: str | None, available: str | None) -> list[Check]:
     """Judges the versions of PostgreSQL and TimescaleDB."""
     shown = f"PostgreSQL {server // 10_000}.{server % 10_000}"
@@ -136,7 +150,7 @@ async def _database(settings: Settings) -> list[Check]:
             schema = await _schema(url)
             checks.append(schema)
             if schema.state is State.GOOD:
-                checks += await _contents(conn)
+                checks += await _contents(conn, settings)
             return checks
     except (psycopg.Error, StorageError, OSError) as error:
         found = redacted(" ".join(str(error).split())) or type(error).__name__
@@ -161,9 +175,13 @@ async def _durable(conn: AsyncConnection[TupleRow]) -> Check:
     return Check(name="durability", state=State.FAULT, found=found, advice=advice)
 
 
-async def _contents(conn: AsyncConnection[TupleRow]) -> list[Check]:
+async def _contents(conn: AsyncConnection[TupleRow], settings: Settings) -> list[Check]:
     now = datetime.now(UTC)
-    checks = [hearing_check((await _row(conn, _SQL.hearing))[0], now)]
+    configured = {str(Endpoint.parse(url.get_secret_value())) for url in settings.mqtt_urls}
+    checks = [
+        hearing_check((await _row(conn, _SQL.hearing))[0], now),
+        *left_behind_checks(brokers.left_behind(await brokers.ears(conn), configured, now)),
+    ]
     if (await _row(conn, _SQL.is_partitioned))[0]:
         last = (await _row(conn, _SQL.last_partition))[0]
         needed = f"{now + _PARTITIONS_AHEAD:%Y%m}"

@@ -17,6 +17,11 @@ def show_json(value: object) -> None:
     sys.stdout.write("\n")
 
 
+def show_json_line(value: object) -> None:
+    """Prints a value as JSON on one line, for programs that read line by line."""
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False, default=_plain)}\n")
+
+
 def say(sentence: str) -> None:
     """Prints a sentence to standard output."""
     sys.stdout.write(f"{sentence}\n")

@@ -74,7 +74,7 @@ class Message(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A message for quarantine, with the reason."""
+    """A message for quarantine, with the reason; urgent when a press, a fall or another event was made out in it."""
 
     message: Message
     device_name: str

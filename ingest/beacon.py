@@ -24,8 +24,11 @@ class Beacon:
 
     @property
     def topic(self) -> str:
-        """The topic it is published on and subscribed to; four levels, so that no driver's filter matches it."""
-        return f"{BEACON_PREFIX}{self.session}/{self.nonce[:4]}"
+        """The topic it is published on and subscribed to; four levels, so that no driver's filter matches it.
+
+        The same over restarts, since the broker's session remembers every subscription.
+        """
+        return f"{BEACON_PREFIX}{self.session}/now"
 
     def write(self, now: datetime) -> bytes:
         """The payload of a beacon sent now."""

@@ -206,7 +206,6 @@ class Intake:
     def _refuse(self, batch: Batch, message: Message, device: str, refusal: Refusal, *, urgent: bool = False) -> None:
         if message.irregular == "oversized":
             refusal = Refusal(Reason.PAYLOAD_TOO_LARGE, f"{message.size_bytes} bytes")
-        urgent = urgent or self.lane is Lane.URGENT
         batch.refused.append(Refused(message, device, refusal.reason, refusal.detail, urgent))
 
 

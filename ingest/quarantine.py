@@ -7,8 +7,8 @@ payloads together stay below a limit; so does the number of counters. Urgent mes
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -21,6 +21,10 @@ _Q: Final = load(__package__, "quarantine.sql")
 KEEP_FIRST: Final = 20
 KEEP_LAST: Final = 20
 MAX_COUNTERS: Final = 100_000
+
+_COPY_WITHIN: Final = timedelta(seconds=10)
+# How long a message may wait at the broker to be sent again.
+_LOOK_BACK: Final = timedelta(days=1)
 
 _Group = tuple[str, str]
 
@@ -89,8 +93,46 @@ def oversize(sizes: Sequence[tuple[int, int]], max_bytes: int) -> list[int]:
     return []
 
 
-async def store(connection: AsyncConnection[Any], refused: Sequence[Refused]) -> None:
-    """Writes a batch's refused messages, in the caller's transaction."""
+class Kept(NamedTuple):
+    """What is compared of a message that is in quarantine already."""
+
+    device_name: str
+    reason: str
+    topic: str
+    payload: bytes
+    received_at: datetime
+
+
+def without_copies(refused: Sequence[Refused], kept: Sequence[Kept]) -> list[Refused]:
+    """Leaves out what is kept already (pure): sent again by the broker (DUP), or heard by another worker as well.
+
+    A copy has the same bytes and came within ten seconds, or at any time where the broker says that it is one. Unlike
+    presses, of garbage it does no harm to take two that look alike for one.
+    """
+    times: dict[tuple[str, str, str, bytes], list[datetime]] = defaultdict(list)
+    for each in kept:
+        times[each.device_name, each.reason, each.topic, each.payload].append(each.received_at)
+    new: list[Refused] = []
+    for candidate in refused:
+        message = candidate.message
+        key = (candidate.device_name, candidate.reason.value, message.topic, message.payload)
+        if not any(message.duplicate or abs(message.received_at - at) <= _COPY_WITHIN for at in times.get(key, ())):
+            new.append(candidate)
+    return new
+
+
+async def store(connection: AsyncConnection[Any], refused: Sequence[Refused], *, may_be_copies: bool = False) -> None:
+    """Writes a batch's refused messages, in the caller's transaction.
+
+    Args:
+        connection: in a transaction.
+        refused: the messages.
+        may_be_copies: other workers hear the same messages, so look for copies of them.
+    """
+    if not refused:
+        return
+    if may_be_copies or any(each.message.duplicate for each in refused):
+        refused = without_copies(refused, await _kept_lately(connection, refused))
     if not refused:
         return
     counts: dict[_Group, list[datetime]] = defaultdict(list)
@@ -120,6 +162,20 @@ async def store(connection: AsyncConnection[Any], refused: Sequence[Refused]) ->
             kept[name, reason].append(quarantine_id)
         if surplus_ids := [each for ids in kept.values() for each in surplus(ids)]:
             await cursor.execute(_Q.delete, {"ids": surplus_ids})
+
+
+async def _kept_lately(connection: AsyncConnection[Any], refused: Sequence[Refused]) -> list[Kept]:
+    groups = sorted({(each.device_name, each.reason.value) for each in refused})
+    cursor = await connection.execute(
+        _Q.kept_lately,
+        {
+            "names": [name for name, _ in groups],
+            "reasons": [reason for _, reason in groups],
+            "since": min(each.message.received_at for each in refused) - _LOOK_BACK,
+        },
+    )
+    rows = await cursor.fetchall()
+    return [Kept(name, reason, topic, bytes(payload), at) for name, reason, topic, payload, at in rows]
 
 
 async def trim(connection: AsyncConnection[Any], max_bytes: int) -> int:

@@ -10,6 +10,11 @@ ON CONFLICT (device_name, reason) DO UPDATE
     SET messages = quarantine_count.messages + excluded.messages,
         last_at = GREATEST(quarantine_count.last_at, excluded.last_at)
 
+-- name: kept_lately
+SELECT device_name, reason, topic, payload, received_at FROM quarantine
+WHERE (device_name, reason) IN (SELECT * FROM unnest(%(names)s::text[], %(reasons)s::text[]))
+  AND received_at >= %(since)s
+
 -- name: kept_ids
 -- What is kept of some groups, oldest first; urgent messages are never thinned out and so are not asked for.
 SELECT device_name, reason, quarantine_id FROM quarantine

@@ -77,7 +77,7 @@ class Session:
         connection_options: of the transport (CA file and the like); client id, bounds and subscriptions are set here.
         drivers: who decodes what.
         writer: stores the batches.
-        emergency: told of presses that cannot be stored; only on the urgent lane.
+        emergency: told of presses that cannot be stored.
         may_connect: asked before each connection attempt; False ends the session as taken over.
         clock: tells the time.
     """
@@ -90,7 +90,7 @@ class Session:
         connection_options: Callable[..., ConnectionOptions],
         drivers: Drivers,
         writer: Writer,
-        emergency: EmergencyWebhook | None = None,
+        emergency: EmergencyWebhook,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -141,8 +141,7 @@ class Session:
                 group.create_task(self._sort_loop())
                 group.create_task(self._store_loop())
                 group.create_task(self._beacon_loop())
-                if self._emergency is not None:
-                    group.create_task(self._emergency_loop(self._emergency))
+                group.create_task(self._emergency_loop())
                 group.create_task(self.connection.run())
         except* IngestError as group_of_errors:
             # One reason at most ends a session; its siblings are cancelled, not failed.
@@ -196,9 +195,9 @@ class Session:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._beacon_now.wait(), wait_s)
 
-    async def _emergency_loop(self, emergency: EmergencyWebhook) -> None:
+    async def _emergency_loop(self) -> None:
         while True:
             await asyncio.sleep(_EMERGENCY_CHECK_S)
             waiting = [each for work in self._waiting if work.batch.happenings for each in work.happenings]
             if waiting:
-                await emergency.tell(waiting, self._clock())
+                await self._emergency.tell(waiting, self._clock())

@@ -160,7 +160,7 @@ class _Worker:
             connection_options=partial(ConnectionOptions, ca_file=options.ca_file),
             drivers=self._drivers,
             writer=writer,
-            emergency=self.emergency if urgent else None,
+            emergency=self.emergency,
             may_connect=may_connect,
             clock=self._clock,
         )

@@ -83,6 +83,7 @@ class Writer:
         self.hearing: Hearing | None = None
         self._url = database_url
         self._application_name = application_name
+        self._lane = lane
         self._session = {"lane": lane.value, "broker": broker, "worker": worker}
         self._clock = clock
         self._database_ready = database_ready
@@ -208,7 +209,7 @@ class Writer:
         async with connection.transaction():
             if rows:
                 inserted, conflicts = await append(connection, rows)
-            await quarantine.store(connection, refused)
+            await quarantine.store(connection, refused, may_be_copies=self._lane is Lane.URGENT)
             if hearing is not None:
                 await connection.execute(
                     _Q.write_hearing, {**self._session, "since": hearing.since, "until": hearing.until}
@@ -226,7 +227,22 @@ class Writer:
         self.totals.bisections += 1
         refused = list(batch.refused)
         await self._halve(connection, batch, 0, len(batch.rows), refused)
-        await self._commit_rows(connection, (), refused, batch.heard_until)
+        for each in refused:
+            await self._quarantine_one(connection, each)
+        await self._commit_rows(connection, (), (), batch.heard_until)
+
+    async def _quarantine_one(self, connection: AsyncConnection[Any], refused: Refused) -> None:
+        try:
+            await self._commit_rows(connection, (), [refused])
+        except psycopg.Error as error:
+            if is_passing_fault(error):
+                raise
+            # Nothing that a broker may hand us is known to get here. Should it, the message must not come for ever.
+            _log.error("quarantine_refused", sqlstate=error.sqlstate, reason=refused.reason.value)
+            bare = refused.message._replace(topic="", payload=b"")
+            await self._commit_rows(
+                connection, (), [refused._replace(message=bare, device_name="", detail=_why(error))]
+            )
 
     async def _halve(
         self, connection: AsyncConnection[Any], batch: Batch, start: int, end: int, refused: list[Refused]

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from registry import installations
 from registry.importing import DeviceRow, HomeKey, ImportRow
+from registry.installations import Beginning, NewDevice, Terms
 from storage.sql import load
 
 _SQL = load("registry", "applying.sql")
@@ -82,13 +84,12 @@ async def apply(
     """
     progress = _Progress()
     async with conn.transaction():
-        await conn.execute(_SQL.lock)
+        await installations.lock(conn)
         await _add_areas(conn, rows)
         homes = await _write_homes(conn, rows, progress)
         await _write_residents(conn, rows, homes, progress)
         await _write_devices(conn, rows, homes, progress, now=now, installed_at=installed_at or now)
-        if progress.touched_homes:
-            await conn.execute(_SQL.rearm, {"homes": sorted(progress.touched_homes), "now": now})
+        await installations.rearm(conn, progress.touched_homes, now=now)
     return ImportResult(
         added=len(progress.added),
         changed=len(progress.changed - progress.added),
@@ -122,7 +123,7 @@ async def _write_homes(
         first_rows.setdefault(row.home, row)
     ids = {home: home_id for home, (home_id, _) in known.items()}
     new = [row for home, row in first_rows.items() if home not in known]
-    new_ids = await _insert(
+    new_ids = await installations.insert(
         conn,
         _SQL.add_home,
         [{"area": row.home.area, "name": row.home.name, "time_zone": row.time_zone} for row in new],
@@ -174,59 +175,36 @@ async def _write_devices(
     cursor = await conn.execute(_SQL.devices, {"names": list(listed)})
     known = {name: _Known(*values) async for name, *values in cursor}
     new = [(row, device) for name, (row, device) in listed.items() if name not in known]
-    new_ids = await _insert(
-        conn,
-        _SQL.add_device,
-        [{"name": device.name, "driver": device.driver, "model": device.model} for _, device in new],
+    new_ids = await installations.add_devices(
+        conn, [NewDevice(device.name, device.driver, device.model) for _, device in new]
     )
     progress.devices_added = len(new)
-    installations = []
+    beginnings = []
     for (row, device), device_id in zip(new, new_ids, strict=True):
-        installations.append(_installation(device_id, homes[row.home], device, installed_at))
+        beginnings.append(Beginning(device_id, homes[row.home], _terms(device), installed_at))
         progress.added.add(row.line)
         progress.touched_homes.add(homes[row.home])
     for name, before in known.items():
         row, device = listed[name]
         home_id = homes[row.home]
         if (before.driver, before.model) != (device.driver, device.model):
-            parameters = {"device_id": before.device_id, "driver": device.driver, "model": device.model}
-            await conn.execute(_SQL.set_device, parameters)
+            await installations.set_device(conn, before.device_id, driver=device.driver, model=device.model)
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
         if before.home_id != home_id:
             if before.home_id is not None:
-                await conn.execute(_SQL.end_installation, {"device_id": before.device_id, "now": now})
+                await installations.end(conn, before.device_id, at=now)
                 progress.touched_homes.add(before.home_id)
                 progress.moved.append(Move(name, row.home))
-            installations.append(_installation(before.device_id, home_id, device, now))
+            beginnings.append(Beginning(before.device_id, home_id, _terms(device), now))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
-        elif (before.interval_s, before.litres_per_pulse) != (device.interval_s, device.litres_per_pulse):
-            await conn.execute(_SQL.set_installation, _installation(before.device_id, home_id, device, now))
+        elif Terms(before.interval_s, before.litres_per_pulse) != _terms(device):
+            await installations.set_terms(conn, before.device_id, _terms(device))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
-    async with conn.cursor() as writer:
-        await writer.executemany(_SQL.add_installation, installations)
+    await installations.begin(conn, beginnings)
 
 
-def _installation(device_id: int, home_id: int, device: DeviceRow, since: datetime) -> dict[str, object]:
-    return {
-        "device_id": device_id,
-        "home_id": home_id,
-        "interval_s": device.interval_s,
-        "litres_per_pulse": device.litres_per_pulse,
-        "installed_at": since,
-    }
-
-
-async def _insert(conn: AsyncConnection[TupleRow], query: str, parameters: Sequence[Mapping[str, object]]) -> list[int]:
-    """Runs an INSERT … RETURNING id for each set of parameters; the ids come back in the same order."""
-    if not parameters:
-        return []
-    ids: list[int] = []
-    async with conn.cursor() as cursor:
-        await cursor.executemany(query, parameters, returning=True)
-        while True:
-            ids.extend(row[0] for row in await cursor.fetchall())
-            if not cursor.nextset():
-                return ids
+def _terms(device: DeviceRow) -> Terms:
+    return Terms(device.interval_s, device.litres_per_pulse)

@@ -8,9 +8,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.quantities import by_code
+from registry.errors import InstallationRefused
 from storage.sql import load
 
 _SQL = load("registry", "devices.sql")
+_EVENTS_SHOWN = 10
 
 
 class InstalledDevice(NamedTuple):
@@ -50,6 +52,64 @@ class UnknownDevice(NamedTuple):
     last_event: str | None
 
 
+class Period(NamedTuple):
+    """One installation of a device; `to` is None for the present one."""
+
+    area: str
+    home: str
+    interval_s: int | None
+    litres_per_pulse: float | None
+    since: datetime
+    to: datetime | None
+
+
+class LastReading(NamedTuple):
+    """The newest reading of a quantity."""
+
+    quantity: str
+    unit: str
+    value: float
+    measured_at: datetime
+    received_at: datetime
+
+
+class LastEvent(NamedTuple):
+    """One of the newest events."""
+
+    event: str
+    measured_at: datetime
+    received_at: datetime
+
+
+class Quarantined(NamedTuple):
+    """How many messages of a device went to quarantine for one reason."""
+
+    reason: str
+    messages: int
+    first_at: datetime
+    last_at: datetime
+
+
+class DeviceRecord(NamedTuple):
+    """All that is known of one device.
+
+    Attributes:
+        driver: None for a device that is heard but not on record, and then there are no installations.
+        installations: the oldest first.
+        readings: the newest of each quantity.
+        events: the newest ones, newest first.
+        quarantine: messages that could not be used, by reason.
+    """
+
+    device: str
+    driver: str | None
+    model: str | None
+    installations: tuple[Period, ...]
+    readings: tuple[LastReading, ...]
+    events: tuple[LastEvent, ...]
+    quarantine: tuple[Quarantined, ...]
+
+
 async def installed(conn: AsyncConnection[TupleRow], *, area: str | None = None) -> list[InstalledDevice]:
     """Lists the devices installed now, in an area and all below it, or everywhere."""
     cursor = await conn.execute(_SQL.installed, {"area": area, "quantities": list(by_code)})
@@ -60,6 +120,42 @@ async def unknown(conn: AsyncConnection[TupleRow], *, limit: int = 200) -> list[
     """Lists the devices heard but not installed, those heard last first."""
     cursor = await conn.execute(_SQL.unknown, {"limit": limit})
     return [UnknownDevice(*row) async for row in cursor]
+
+
+async def show(conn: AsyncConnection[TupleRow], name: str) -> DeviceRecord:
+    """Tells all that is known of a device, installed or not.
+
+    Raises:
+        InstallationRefused: nothing is.
+    """
+    row = await (await conn.execute(_SQL.device, {"name": name})).fetchone()
+    device_id, driver, model = row or (None, None, None)
+    periods = await conn.execute(_SQL.periods, {"device_id": device_id})
+    readings = await conn.execute(_SQL.last_readings, {"device_id": device_id, "quantities": list(by_code)})
+    events = await conn.execute(_SQL.last_events, {"name": name, "limit": _EVENTS_SHOWN})
+    quarantine = await conn.execute(_SQL.quarantined, {"name": name})
+    record = DeviceRecord(
+        device=name,
+        driver=driver,
+        model=model,
+        installations=tuple([Period(*values) async for values in periods]),
+        readings=tuple([_last_reading(*values) async for values in readings]),
+        events=tuple([LastEvent(*values) async for values in events]),
+        quarantine=tuple([Quarantined(*values) async for values in quarantine]),
+    )
+    if device_id is None and not record.events and not record.quarantine:
+        raise InstallationRefused(f"nothing is known of a device {name!r}; `anju device list` shows what is installed")
+    return record
+
+
+async def waiting(conn: AsyncConnection[TupleRow], name: str) -> list[tuple[str, int]]:
+    """Names, alike but for capitals, under which messages of an unknown device lie in quarantine, and how many."""
+    return [(found, messages) async for found, messages in await conn.execute(_SQL.waiting, {"name": name})]
+
+
+def _last_reading(code: int, value: float, measured_at: datetime, received_at: datetime) -> LastReading:
+    quantity = by_code[code]
+    return LastReading(quantity.name, quantity.unit, value, measured_at, received_at)
 
 
 async def look_again(conn: AsyncConnection[TupleRow], names: Sequence[str], *, at: datetime) -> None:

@@ -44,6 +44,35 @@ GROUP BY h.device_name, last.topic, last.payload, event.kind
 ORDER BY max(h.last_at) DESC, h.device_name
 LIMIT %(limit)s;
 
+-- name: device
+SELECT device_id, driver, model FROM device WHERE name = %(name)s;
+
+-- name: periods
+SELECT a.path, h.name, i.interval_s, i.litres_per_pulse, i.installed_at, i.removed_at
+FROM installation i JOIN home h USING (home_id) JOIN area a USING (area_id)
+WHERE i.device_id = %(device_id)s
+ORDER BY i.installed_at;
+
+-- name: last_readings
+SELECT q.quantity, r.value, r.measured_at, r.received_at
+FROM unnest(%(quantities)s::smallint[]) AS q (quantity) CROSS JOIN LATERAL (
+    SELECT value, measured_at, received_at FROM reading
+    WHERE device_id = %(device_id)s AND quantity = q.quantity ORDER BY measured_at DESC LIMIT 1
+) r
+ORDER BY q.quantity;
+
+-- name: last_events
+SELECT kind, measured_at, received_at FROM event
+WHERE device_name = %(name)s ORDER BY received_at DESC LIMIT %(limit)s;
+
+-- name: quarantined
+SELECT reason, messages, first_at, last_at FROM quarantine_count WHERE device_name = %(name)s ORDER BY last_at DESC;
+
+-- name: waiting
+SELECT device_name, messages FROM quarantine_count
+WHERE reason = 'device_unknown' AND lower(device_name) = lower(%(name)s)
+ORDER BY device_name;
+
 -- name: look_again
 SELECT rearm_home(home_id, %(at)s)
 FROM (

@@ -40,3 +40,19 @@ class ImportRefused(RegistryError):
         self.faults = tuple(faults)
         count = len(self.faults)
         super().__init__(f"{count} fault{'' if count == 1 else 's'} found, nothing was imported")
+
+
+class DeviceRefused(RegistryError):
+    """The fault of whoever described a device: nothing was written.
+
+    Attributes:
+        faults: every fault found; a fault's column is the import file's name of what is wrong.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+class InstallationRefused(RegistryError):
+    """What is installed now does not allow it, or there is no such device or home; nothing was written."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from registry.errors import Fault, ImportRefused
+from registry.errors import DeviceRefused, Fault, ImportRefused
 
 REQUIRED: Final = ("area", "home")
 COLUMNS: Final = (
@@ -35,7 +35,7 @@ DEFAULT_INTERVAL_S: Final = 900
 _MAX_TEXT: Final = 200
 _MAX_DEVICE_NAME: Final = 128
 _MAX_INTERVAL_S: Final = 31 * 24 * 3600
-_NOT_IN_TOPICS: Final = frozenset("/+#")
+_NOT_IN_TOPICS: Final = frozenset("+#")
 _DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse")
 
 
@@ -109,6 +109,32 @@ def read_rows(
     if faults:
         raise ImportRefused(sorted(faults, key=lambda fault: fault.line or 0))
     return tuple(rows)
+
+
+def check_device(cells: Mapping[str, str], *, drivers: Collection[str]) -> DeviceRow:
+    """Checks the description of one device as that of a row of a file.
+
+    Args:
+        cells: `device`, and as far as wanted `driver`, `model`, `interval_s` and `litres_per_pulse`; what is empty or
+            absent takes the defaults of an import.
+        drivers: the names of the drivers that exist.
+
+    Raises:
+        DeviceRefused: with every fault.
+    """
+    faults: list[Fault] = []
+
+    def fault(column: str, problem: str) -> None:
+        faults.append(Fault(line=None, column=column, problem=problem))
+
+    filled = dict.fromkeys(COLUMNS, "") | {column: text.strip() for column, text in cells.items()}
+    _check_text(filled, fault)
+    if not filled["device"]:
+        fault("device", "is empty")
+    device = _device(filled, drivers, fault)
+    if device is None or faults:
+        raise DeviceRefused(faults)
+    return device
 
 
 def _decode(data: bytes, encoding: str) -> str:
@@ -196,11 +222,7 @@ def _read_row(
     def fault(column: str, problem: str) -> None:
         faults.append(Fault(line=line, column=column, problem=problem))
 
-    for column in COLUMNS:
-        if len(cells[column]) > _MAX_TEXT:
-            fault(column, f"is longer than {_MAX_TEXT} characters")
-        elif any(category(character) in ("Cc", "Cs") for character in cells[column]):
-            fault(column, "has a line break or a control character in it")
+    _check_text(cells, fault)
     area = _area(cells["area"], fault)
     if not cells["home"]:
         fault("home", "is empty")
@@ -212,6 +234,14 @@ def _read_row(
         return None
     home = HomeKey(area, cells["home"])
     return ImportRow(line=line, home=home, time_zone=time_zone, resident=cells["resident"] or None, device=device)
+
+
+def _check_text(cells: Mapping[str, str], fault: Callable[[str, str], None]) -> None:
+    for column in COLUMNS:
+        if len(cells[column]) > _MAX_TEXT:
+            fault(column, f"is longer than {_MAX_TEXT} characters")
+        elif any(category(character) in ("Cc", "Cs") for character in cells[column]):
+            fault(column, "has a line break or a control character in it")
 
 
 def _area(text: str, fault: Callable[[str, str], None]) -> str:
@@ -240,9 +270,10 @@ def _device(cells: Mapping[str, str], drivers: Collection[str], fault: Callable[
         return None
     if len(name) > _MAX_DEVICE_NAME:
         fault("device", f"is longer than {_MAX_DEVICE_NAME} characters")
-    if bad := sorted(_NOT_IN_TOPICS.intersection(name)):
-        fault("device", f"{name!r} has {' '.join(bad)} in it, which an MQTT topic level cannot have")
     driver = cells["driver"] or DEFAULT_DRIVER
+    # Friendly names of zigbee2mqtt may take in several levels of a topic; nobody's name can have a wildcard.
+    if bad := sorted(_NOT_IN_TOPICS.union("/" if driver == DEFAULT_DRIVER else "").intersection(name)):
+        fault("device", f"{name!r} has {' '.join(bad)} in it, which an MQTT topic level cannot have")
     if driver not in drivers:
         close = get_close_matches(driver, drivers, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(drivers))}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from anju import context as ctx
-from anju.errors import Exit, InputRefused, Usage
+from anju.arguments import past_instant
+from anju.errors import Exit, InputRefused
 from anju.output import complain, say, show_json
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def import_(
     from devices.registry import discover
     from registry.importing import read_rows
 
-    since = _instant(installed_at)
+    since = past_instant(installed_at, "--installed-at")
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -262,17 +263,3 @@ def _progress(total: int, *, shown: bool) -> "Iterator[Callable[[int], None]]":
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("replay", total=total)
         yield lambda done: progress.update(task, completed=done)
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"{text!r} is not a time; right would be 2026-11-21T08:15:00+08:00") from None
-    if at.tzinfo is None:
-        raise Usage(f"{text!r} has no offset; right would be {text}+08:00")
-    if at > datetime.now(UTC):
-        raise Usage("--installed-at lies in the future")
-    return at

@@ -1,19 +1,127 @@
-"""`anju device`: what is installed, and what is heard without being installed."""
+"""`anju device`: what is installed, what is heard without being installed; put devices in, move them, take them out."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anju import context as ctx
-from anju.output import JSON_OPTION, say, show_json, show_table
+from anju.arguments import past_instant
+from anju.errors import Usage
+from anju.output import JSON_OPTION, complain, instant, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+
+    from devices.registry import Drivers
+    from registry.devices import DeviceRecord, Period
+    from registry.importing import DeviceRow, HomeKey
+    from registry.installing import Change
 
 app = typer.Typer(
-    help="See which devices are installed, and which are heard although they are not.",
+    help="Install devices, move and retire them; see what is installed, and what is heard although it is not.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 _JSON = Annotated[bool, JSON_OPTION]
+_NAME = Annotated[
+    str, typer.Argument(help="The name under which the device publishes.", metavar="NAME", show_default=False)
+]
+_HOME = Annotated[
+    str, typer.Option(help="The home: path of its area and its name.", metavar="AREA/HOME", show_default=False)
+]
+_AT = Annotated[
+    str | None, typer.Option("--at", help="When (ISO 8601 with an offset).", metavar="TIME", show_default="now")
+]
+_OPTION_OF = {
+    "device": "NAME",
+    "driver": "--driver",
+    "model": "--model",
+    "interval_s": "--interval",
+    "litres_per_pulse": "--litres-per-pulse",
+}
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    *,
+    name: _NAME,
+    home: _HOME,
+    driver: Annotated[str, typer.Option(help="Its family; `anju drivers` lists them.", metavar="FAMILY")] = "native",
+    model: Annotated[str | None, typer.Option(help="Its model; `anju drivers` lists those known to work.")] = None,
+    interval: Annotated[
+        str,
+        typer.Option(help="How often it reports, in seconds; 0: only when something happens.", metavar="SECONDS"),
+    ] = "900",
+    litres_per_pulse: Annotated[
+        str, typer.Option(help="For a pulse counter: what a pulse is worth.", metavar="N", show_default=False)
+    ] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Since when it serves the home (ISO 8601 with an offset).",
+            metavar="TIME",
+            show_default="now",
+        ),
+    ] = None,
+) -> None:
+    """Install a device in a home.
+
+    The home must be on record (`anju import`). What an import checks and takes for granted holds here too. A device
+    that is not in use any more may be installed again.
+    """
+    from devices.registry import discover
+    from registry import devices, installing
+
+    known = discover()
+    row = _checked(
+        {
+            "device": name,
+            "driver": driver,
+            "model": model or "",
+            "interval_s": interval,
+            "litres_per_pulse": litres_per_pulse,
+        },
+        known,
+    )
+    at = past_instant(since, "--from")
+
+    async def work(conn: "AsyncConnection[TupleRow]") -> "tuple[Change, list[tuple[str, int]]]":
+        change = await installing.add(conn, row, home, since=at, now=datetime.now(UTC))
+        return change, await devices.waiting(conn, row.name)
+
+    change, waiting = ctx.with_database(context, work)
+    say(f"{row.name} serves {_place(change.home)} since {instant(change.at)}{_as_what(row, known)}")
+    for found, messages in waiting:
+        if found == row.name:
+            complain(f"{messages} messages of it came before; `anju quarantine replay --device {found}` stores them")
+        else:
+            complain(f"nothing is heard of {row.name}, but of {found!r}, which is not installed: is it that one?")
+
+
+@app.command()
+def move(context: typer.Context, *, name: _NAME, home: _HOME, at: _AT = None) -> None:
+    """Let a device serve another home from now on: same interval, same litres per pulse."""
+    from registry import installing
+
+    when = past_instant(at, "--at")
+    change = ctx.with_database(context, lambda conn: installing.move(conn, name, home, at=when, now=datetime.now(UTC)))
+    say(f"{name} serves {_place(change.home)} since {instant(change.at)}, and until then served {_place(change.left)}")
+
+
+@app.command()
+def retire(context: typer.Context, *, name: _NAME, at: _AT = None) -> None:
+    """Take a device out of its home. What it measured stays; it can be installed again."""
+    from registry import installing
+
+    when = past_instant(at, "--at")
+    change = ctx.with_database(context, lambda conn: installing.retire(conn, name, at=when, now=datetime.now(UTC)))
+    say(f"{name} served {_place(change.left)} until {instant(change.at)}, and serves no home any more")
 
 
 @app.command(name="list")
@@ -32,13 +140,14 @@ def list_(
     if as_json:
         show_json([device._asdict() for device in found])
         return
-    columns = ("Device", "Driver", "Home", "Area", "Interval", "Heard")
+    columns = ("Device", "Driver", "Model", "Home", "Area", "Interval", "Heard")
     show_table(
         columns,
         [
             (
                 device.device,
                 device.driver,
+                device.model,
                 device.home,
                 device.area,
                 "" if device.interval_s is None else f"{device.interval_s} s",
@@ -50,13 +159,40 @@ def list_(
 
 
 @app.command()
+def show(context: typer.Context, *, name: _NAME, as_json: _JSON = False) -> None:
+    """Show one device: where it was and is installed, its last readings and events, what of it is in quarantine."""
+    from registry import devices
+
+    found = ctx.with_database(context, lambda conn: devices.show(conn, name))
+    if as_json:
+        show_json(_as_json(found))
+        return
+    known = ", ".join(part for part in (found.driver, found.model) if part)
+    say(f"{found.device}: {known or 'heard, but not installed'}")
+    say("installations:")
+    for period in found.installations:
+        until = "now" if period.to is None else instant(period.to)
+        say(f"  {instant(period.since)} to {until}  {period.home}, {period.area}{_terms(period)}")
+    say("last readings:")
+    for reading in found.readings:
+        heard = f"measured {instant(reading.measured_at)}, received {instant(reading.received_at)}"
+        say(f"  {reading.quantity} {reading.value:.12g} {reading.unit}  {heard}")
+    say("last events:")
+    for event in found.events:
+        say(f"  {event.event}  {instant(event.measured_at)}, received {instant(event.received_at)}")
+    say("quarantine:")
+    for group in found.quarantine:
+        say(f"  {group.reason}  {group.messages} messages, {instant(group.first_at)} to {instant(group.last_at)}")
+
+
+@app.command()
 def unknown(
     context: typer.Context,
     *,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, last heard first.")] = 200,
     as_json: _JSON = False,
 ) -> None:
-    """List devices that are heard but not installed, with their last message; `anju import` installs them."""
+    """List devices that are heard but not installed, with their last message; `anju device add` installs them."""
     from registry import devices
 
     found = ctx.with_database(context, lambda conn: devices.unknown(conn, limit=limit))
@@ -71,3 +207,46 @@ def unknown(
         columns,
         [(d.device, d.messages, d.first_at, d.last_at, d.last_event, d.topic, d.payload) for d in found],
     )
+
+
+def _checked(cells: dict[str, str], known: "Drivers") -> "DeviceRow":
+    from registry.errors import DeviceRefused
+    from registry.importing import check_device
+
+    try:
+        row = check_device(cells, drivers=known.by_name)
+    except DeviceRefused as refused:
+        faults = [f"{_OPTION_OF.get(fault.column or '', fault.column)}: {fault.problem}" for fault in refused.faults]
+        raise Usage("; ".join(faults)) from None
+    models = [model.name for model in known.families[row.driver].models]
+    if row.model is not None and models and known.model(row.driver, row.model) is None:
+        close = get_close_matches(row.model, models, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        complain(f"no model {row.model!r} is known in the family {row.driver}{hint}")
+    return row
+
+
+def _as_what(row: "DeviceRow", known: "Drivers") -> str:
+    if not known.presses(row.driver, row.model, row.name):
+        return ""
+    return "; it calls for help, so its messages take the urgent lane"
+
+
+def _place(home: "HomeKey | None") -> str:
+    return "no home" if home is None else f"{home.name}, {home.area},"
+
+
+def _terms(period: "Period") -> str:
+    interval = "when something happens" if period.interval_s is None else f"every {period.interval_s} s"
+    pulses = "" if period.litres_per_pulse is None else f", {period.litres_per_pulse:g} L a pulse"
+    return f", {interval}{pulses}"
+
+
+def _as_json(record: "DeviceRecord") -> dict[str, object]:
+    return {
+        **record._asdict(),
+        "installations": [each._asdict() for each in record.installations],
+        "readings": [each._asdict() for each in record.readings],
+        "events": [each._asdict() for each in record.events],
+        "quarantine": [each._asdict() for each in record.quarantine],
+    }

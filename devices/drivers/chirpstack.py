@@ -11,8 +11,9 @@ An uplink in which nothing is ours, such as an answer to a configuration, is sto
 heard, and a join as `online`: the device lives.
 """
 
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -64,21 +65,21 @@ class _Event(TypedDict, total=False):
 _SCHEMA: Final = TypeAdapter(_Event)
 
 
-class _Route(NamedTuple):
-    device: str
-    event: str
+def decoder(topic: str) -> Callable[[bytes], Decoded]:
+    """What decodes the messages on one topic.
 
+    Args:
+        topic: without `application/`.
 
-@lru_cache(maxsize=1 << 17)
-def _route(topic: str) -> _Route:
+    Raises:
+        Rejected: it is none of the topics that are subscribed to.
+    """
     levels = topic.split("/")
     if len(levels) != 5 or levels[1] != "device" or levels[3] != "event" or levels[4] not in _UNDERSTAND:
         raise Rejected(Reason.TOPIC_UNKNOWN, "expected application/{id}/device/{eui}/event/up, join or status")
-    return _Route(_device(levels[2]), levels[4])
-
-
-def _device(eui: str) -> str:
-    return eui.lower() if len(eui) == _EUI_CHARS else eui
+    eui, understand = levels[2], _UNDERSTAND[levels[4]]
+    device = eui.lower() if len(eui) == _EUI_CHARS else eui
+    return partial(decode_message, device, schema=_SCHEMA, understand=understand, hint=_HINT)
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
@@ -91,8 +92,7 @@ def decode(topic: str, payload: bytes) -> Decoded:
     Raises:
         Rejected: nothing of it can be used.
     """
-    device, event = _route(topic)
-    return decode_message(device, payload, _SCHEMA, _UNDERSTAND[event], _HINT)
+    return decoder(topic)(payload)
 
 
 def _begin(message: Message) -> Uplink:

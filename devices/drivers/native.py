@@ -31,6 +31,7 @@ FILTERS: Final[tuple[TopicFilter, ...]] = (
 )
 
 _CODES: Final = {field: quantity.code for field, quantity in by_field.items()}
+_ALARMS: Final = (EventKind.BUTTON_PRESS, EventKind.FALL)
 _ALARM: Final = re.compile(rb'"event"\s{0,8}:\s{0,8}"\s{0,8}(button[_ -]?press|fall)\s{0,8}"', re.IGNORECASE)
 _validate_reading: Final = reading_message.validator.validate_json
 # Calling the class would take three times as long, and this is done for every message of a city.
@@ -89,10 +90,10 @@ def _salvage(device: str, payload: bytes) -> Decoded:
     """The careful way: field by field, for uploads of many instants and for messages with a fault somewhere."""
     message = _json_object(payload)
     if message is None:
-        kind = _recognise(payload)
-        if kind is None:
+        alarm = _alarm(device, payload)
+        if alarm is None:
             raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object")
-        return Decoded(device, [], [Event(kind=kind)], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
+        return alarm
     refusals: list[Refusal] = []
     readings: list[Reading] = []
     _entry(message, "", readings, refusals)
@@ -111,7 +112,7 @@ def _salvage(device: str, payload: bytes) -> Decoded:
     elif entries is not None:
         refusals.append(Refusal(Reason.FIELD_INVALID, "readings is not a list"))
     events: list[Event] = []
-    if "event" in message and (kind := _kind_of(message["event"])) in (EventKind.BUTTON_PRESS, EventKind.FALL):
+    if "event" in message and (kind := _kind_of(message["event"])) in _ALARMS:
         events.append(_event_from(message, kind, refusals))
     if not readings and not events and not refusals:
         raise Rejected(Reason.PAYLOAD_INVALID, "no known quantity in the message")
@@ -152,10 +153,10 @@ def _value(field: str, raw: JsonValue, where: str) -> tuple[float, Refusal | Non
 def _event(device: str, payload: bytes) -> Decoded:
     message = _json_object(payload)
     if message is None:
-        kind = _recognise(payload)
-        if kind is None:
+        alarm = _alarm(device, payload)
+        if alarm is None:
             raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object")
-        return Decoded(device, [], [Event(kind=kind)], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
+        return alarm
     kind = _kind_of(message.get("event"))
     if kind is None:
         raise Rejected(Reason.EVENT_UNKNOWN, "no event of this name is known")
@@ -190,13 +191,18 @@ def _event_from(message: dict[str, JsonValue], kind: EventKind, refusals: list[R
 
 
 def _motion(device: str, payload: bytes) -> Decoded:
+    alarm = _alarm(device, payload) if b"event" in payload.replace(b"\0", b"") else None
     try:
         message = motion_message.validate_json(payload)
     except ValidationError as error:
+        if alarm is not None:
+            return alarm
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "message"
         raise Rejected(Reason.PAYLOAD_INVALID, f"{where}: {first['msg']}"[:200]) from None
     if "g" not in message or "hz" not in message:
+        if alarm is not None:
+            return alarm
         raise Rejected(Reason.PAYLOAD_INVALID, "a motion message needs hz and g")
     refusals: list[Refusal] = []
     measured_at: datetime | None = None
@@ -210,7 +216,7 @@ def _motion(device: str, payload: bytes) -> Decoded:
         measured_at=measured_at,
         detail={"hz": message["hz"], "g": [list(sample) for sample in message["g"]]},
     )
-    return Decoded(device, [], [burst], refusals)
+    return Decoded(device, [], [burst, *(alarm.events if alarm is not None else ())], refusals)
 
 
 _STATUS: Final = {"online": EventKind.ONLINE, "offline": EventKind.OFFLINE}
@@ -221,19 +227,31 @@ def _status(device: str, payload: bytes) -> Decoded:
     if word is not None:
         return Decoded(device, [], [Event(kind=word)], [])
     message = _json_object(payload)
+    alarm = _alarm(device, payload)
+    if alarm is not None:
+        return alarm
     if message is None:
-        kind = _recognise(payload)
-        if kind is None:
-            raise Rejected(Reason.PAYLOAD_INVALID, "neither online, offline nor a JSON object")
-        return Decoded(device, [], [Event(kind=kind)], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
+        raise Rejected(Reason.PAYLOAD_INVALID, "neither online, offline nor a JSON object")
     refusals: list[Refusal] = []
-    alarm = _kind_of(message.get("event"))
-    if alarm in (EventKind.BUTTON_PRESS, EventKind.FALL):
-        return Decoded(device, [], [_event_from(message, alarm, refusals)], refusals)
     status = message.get("status")
     kind = _STATUS.get(status.strip().lower()) if isinstance(status, str) else None
     if kind is None:
         raise Rejected(Reason.PAYLOAD_INVALID, "status is neither online nor offline")
+    return Decoded(device, [], [_event_from(message, kind, refusals)], refusals)
+
+
+def _alarm(device: str, payload: bytes) -> Decoded | None:
+    """A press or a fall in a message that is broken, or on a topic where none belongs; None if there is none."""
+    message = _json_object(payload)
+    if message is None:
+        kind = _recognise(payload)
+        if kind is None:
+            return None
+        return Decoded(device, [], [Event(kind=kind)], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
+    kind = _kind_of(message.get("event"))
+    if kind not in _ALARMS:
+        return None
+    refusals: list[Refusal] = []
     return Decoded(device, [], [_event_from(message, kind, refusals)], refusals)
 
 

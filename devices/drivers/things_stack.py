@@ -5,13 +5,14 @@ an EUI has it too. The ids that the console proposes (`eui-70b3d5…`) are uniqu
 not use one in two applications.
 
 What an uplink says stands in `decoded_payload`, which the model's payload formatter makes of it; `devices.lorawan`
-knows what it means. `normalized_payload` adds what that did not tell. An event's id is the LoRaWAN session with the
-frame's number, so that copies on either lane are one event.
+knows what it means. Where it holds no reading, or is of a model that nobody knows, `normalized_payload` counts. An
+event's id is the LoRaWAN session with the frame's number, so that copies on either lane are one event.
 
 The Things Stack's own broker speaks MQTT 3.1.1 at QoS 0 only: a bridge brings its topics to the site's broker.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter, with_config
@@ -84,12 +85,19 @@ class _Event(TypedDict, total=False):
 _SCHEMA: Final = TypeAdapter(_Event)
 
 
-@lru_cache(maxsize=1 << 17)
-def _device(topic: str) -> str:
+def decoder(topic: str) -> Callable[[bytes], Decoded]:
+    """What decodes the messages on one topic.
+
+    Args:
+        topic: without `v3/`.
+
+    Raises:
+        Rejected: it is no uplink's topic.
+    """
     levels = topic.split("/")
     if len(levels) != 4 or levels[1] != "devices" or levels[3] != "up":
         raise Rejected(Reason.TOPIC_UNKNOWN, "expected v3/{application}/devices/{id}/up")
-    return levels[2]
+    return partial(decode_message, levels[2], schema=_SCHEMA, understand=_up, hint=_HINT)
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
@@ -102,7 +110,7 @@ def decode(topic: str, payload: bytes) -> Decoded:
     Raises:
         Rejected: nothing of it can be used.
     """
-    return decode_message(_device(topic), payload, _SCHEMA, _up, _HINT)
+    return decoder(topic)(payload)
 
 
 def _up(message: Message) -> Uplink:
@@ -112,16 +120,19 @@ def _up(message: Message) -> Uplink:
     received_at = message.get("received_at") or sent.get("received_at")
     uplink = Uplink(_source_id(sent) or short_text(received_at))
     uplink.sent("received_at", received_at)
-    normalized = sent.get("normalized_payload")
-    if normalized is not None:
+    normalized, found = sent.get("normalized_payload"), sent.get("decoded_payload")
+    try:
+        if isinstance(found, dict):
+            reading.read(found, _names(sent.get("version_ids")), uplink)
+        elif found is not None:
+            raise Rejected(Reason.FIELD_INVALID, "decoded_payload is not an object")
+        elif sent.get("frm_payload"):
+            raise Rejected(Reason.PAYLOAD_INVALID, "not decoded: give the device the payload formatter of its model")
+    except Rejected:
+        if normalized is None:
+            raise
+    if normalized is not None and not uplink.readings:
         run(_NORMALIZED, {"normalized_payload": normalized}, uplink)
-    found = sent.get("decoded_payload")
-    if isinstance(found, dict):
-        _read(found, sent.get("version_ids"), uplink)
-    elif found is not None:
-        uplink.refuse(Reason.FIELD_INVALID, "decoded_payload is not an object")
-    elif sent.get("frm_payload") and normalized is None:
-        raise Rejected(Reason.PAYLOAD_INVALID, "not decoded: give the device the payload formatter of its model")
     return uplink
 
 
@@ -130,18 +141,6 @@ def _source_id(sent: Message) -> str | None:
     # The first frame of a session has number 0, which protobuf's JSON leaves out.
     frame = short_text(sent.get("f_cnt", 0))
     return None if session is None or frame is None else f"{session}/{frame}"
-
-
-def _read(found: Message, versions: Any, uplink: Uplink) -> None:
-    """Reads what the formatter made; what it tells stands before what was normalised from it."""
-    normalized, uplink.readings = uplink.readings, []
-    try:
-        reading.read(found, _names(versions), uplink)
-    except Rejected:
-        if not normalized:
-            raise
-    told = {each.quantity for each in uplink.readings}
-    uplink.readings += [each for each in normalized if each.quantity not in told]
 
 
 def _names(versions: Any) -> list[str]:

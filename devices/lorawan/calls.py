@@ -31,21 +31,23 @@ _MANNERS: Final = _set("""
 _FALL_WORDS: Final = _set("fall falldetected fallalarm mandown")
 _YES: Final = _set("true yes on 1 active detected alarm triggered")
 _MAX_WORD: Final = 40
-
-
-def _bare(text: str) -> str:
-    return "".join(char for char in text[:_MAX_WORD].casefold() if char.isalnum())
+_MAX_INNER: Final = 8
 
 
 @lru_cache(maxsize=1 << 12)
-def _field(name: str) -> tuple[EventKind | None, bool]:
-    """What a field of this name tells when it is set; and whether its words count."""
+def _letters(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+def _bare(text: str) -> str:
+    return _letters(text[:_MAX_WORD])
+
+
+@lru_cache(maxsize=1 << 12)
+def may_call(name: str) -> bool:
+    """Whether a field of this name is worth a look; nearly none is."""
     bare = _bare(name)
-    if bare in _PRESS_FLAGS:
-        return EventKind.BUTTON_PRESS, True
-    if bare in _FALL_FLAGS:
-        return EventKind.FALL, True
-    return None, bare in _WORDED
+    return bare in _PRESS_FLAGS or bare in _FALL_FLAGS or bare in _WORDED
 
 
 def is_set(value: JsonValue) -> bool:
@@ -57,19 +59,23 @@ def is_set(value: JsonValue) -> bool:
 
 def call_in(name: str, value: JsonValue) -> EventKind | None:
     """The press or fall that a field tells of; None for nearly every field."""
-    kind, worded = _field(name)
-    if not worded or value is None or value is False or value == "":
+    if not may_call(name) or value is None or value is False or value == "":
         return None
+    bare = _bare(name)
+    kind = EventKind.BUTTON_PRESS if bare in _PRESS_FLAGS else EventKind.FALL if bare in _FALL_FLAGS else None
     if kind is not None and is_set(value):
         return kind
+    if isinstance(value, str):
+        return _by_word(_bare(value), kind)
     if isinstance(value, dict) and kind is not None:
-        inner = [_bare(each) for each in list(value.values())[:8] if isinstance(each, str)]
-    elif isinstance(value, str):
-        inner = [_bare(value)]
-    else:
-        return None
-    if any(word in _FALL_WORDS for word in inner):
+        told = [_by_word(_bare(each), kind) for each in list(value.values())[:_MAX_INNER] if isinstance(each, str)]
+        return next((each for each in told if each is not None), None)
+    return None
+
+
+def _by_word(word: str, kind: EventKind | None) -> EventKind | None:
+    if word in _FALL_WORDS:
         return EventKind.FALL
-    if any(word in _PRESS_WORDS or (kind is EventKind.BUTTON_PRESS and word in _MANNERS) for word in inner):
+    if word in _PRESS_WORDS or (kind is EventKind.BUTTON_PRESS and word in _MANNERS):
         return EventKind.BUTTON_PRESS
     return None

@@ -10,13 +10,14 @@ from typing import Final
 
 from devices import quantities
 from devices.fields import Gathered, number, reading_of
-from devices.lorawan.calls import call_in, is_set
+from devices.lorawan.calls import call_in, is_set, may_call
 from devices.lorawan.table import EventRow, FieldRow, HourlyRow, ListRow, ModelRow, Written
 from devices.model import Event, EventKind, JsonValue, Reason
 from devices.times import parse_time
 
 _MAX_ITEMS: Final = 1000
 _MAX_DETAIL_CHARS: Final = 64
+_LARGE: Final = 1e15
 _HOUR: Final = timedelta(hours=1)
 # A clock this little ahead is wrong, not local; and no place on earth is further ahead of UTC than 14 h.
 _AHEAD: Final = timedelta(minutes=10)
@@ -53,7 +54,7 @@ class Uplink(Gathered):
         if isinstance(value, str):
             if len(value) <= _MAX_DETAIL_CHARS and value.isprintable():
                 detail[field] = value
-        elif isinstance(value, bool | int | float) and math.isfinite(value) and abs(value) < 1e15:
+        elif isinstance(value, bool | int | float) and math.isfinite(value) and abs(value) < _LARGE:
             detail[field] = value
         self.events.append(Event(kind=kind, measured_at=self.measured_at, source_id=self.source_id, detail=detail))
 
@@ -69,7 +70,7 @@ def run(program: Program, found: Object, uplink: Uplink) -> None:
     for name, value in found.items():
         steps = steps_of(name)
         if steps is None:
-            if (kind := call_in(name, value)) is not None:
+            if may_call(name) and (kind := call_in(name, value)) is not None:
                 uplink.happened(kind, name, value)
             continue
         for step in steps:
@@ -117,26 +118,31 @@ def _inside(name: str, program: Program) -> Step:
 
 
 def _applies(when: Mapping[str, Written]) -> Callable[[Object], bool]:
-    wanted = tuple((name, _folded(value)) for name, value in when.items())
-    return lambda around: all(_folded(around.get(name)) == value for name, value in wanted)
+    wanted = tuple((name, _key(value)) for name, value in when.items())
 
+    def applies(around: Object) -> bool:
+        for name, value in wanted:
+            there = around.get(name)
+            if not isinstance(there, str | int | float) or _key(there) != value:
+                return False
+        return True
 
-def _folded(value: JsonValue) -> JsonValue:
-    return value.casefold() if isinstance(value, str) else value
+    return applies
 
 
 def _reading(row: FieldRow) -> Step:
-    quantity, scale, path, words, at_most = (
-        quantities.by_name[row.quantity],
-        row.scale,
-        row.path,
-        row.words,
-        row.at_most,
-    )
+    quantity, scale, path = quantities.by_name[row.quantity], row.scale, row.path
+    at_most, loose = row.at_most, row.loose
+    words = None if row.words is None else _worth(row.words)
     applies = _applies(row.when) if row.when else None
-    loose = row.loose
+    code, _, _, _, minimum, maximum = quantity
 
     def plain(value: JsonValue, _around: Object, uplink: Uplink) -> None:
+        if (type(value) is float or type(value) is int) and -_LARGE < value < _LARGE:
+            worth = float(value) if scale == 1.0 else round(value * scale, 6)
+            if minimum <= worth <= maximum:
+                uplink.readings.append(reading_of((code, uplink.measured_at, worth)))  # nearly all come to this
+                return
         if value is not None:
             uplink.measure(path, value, quantity, scale=scale)
 
@@ -144,7 +150,7 @@ def _reading(row: FieldRow) -> Step:
         if value is None or (applies is not None and not applies(around)):
             return
         if words is not None:
-            worth = words.get(_word(value))
+            worth = words.get(_key(value)) if isinstance(value, str | int | float) else None
             if worth is None:
                 uplink.refuse(Reason.FIELD_INVALID, f"{path} has a value that is not known")
             else:
@@ -159,9 +165,18 @@ def _reading(row: FieldRow) -> Step:
     return plain if applies is None and words is None and at_most is None and not loose else step
 
 
-def _word(value: JsonValue) -> str:
-    """A value as the table writes it; ChirpStack gives every number of an object a decimal point."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).casefold()[:_MAX_DETAIL_CHARS]
+def _key(value: str | int | float) -> str | int | float:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _worth(words: Mapping[str, float]) -> dict[str | int | float, float]:
+    """What words are worth, with numbers and flags as themselves: 1, 1.0 and true are found alike."""
+    flags = {"false": 0, "true": 1}
+    return {
+        key: worth
+        for word, worth in words.items()
+        for key in (word.casefold(), int(word) if word.isdigit() else flags.get(word, word))
+    }
 
 
 def _leading_number(text: str) -> str:
@@ -172,7 +187,7 @@ def _leading_number(text: str) -> str:
 
 def _event(row: EventRow) -> Step:
     kind, leaf, contains = row.kind, row.path.rpartition(".")[2], row.contains
-    wanted = frozenset(map(_word, row.any))
+    wanted = frozenset(map(_key, row.any))
     applies = _applies(row.when) if row.when else None
 
     def says_so(value: JsonValue) -> bool:
@@ -180,7 +195,7 @@ def _event(row: EventRow) -> Step:
             return isinstance(value, str) and contains in value.casefold()
         if not wanted:
             return is_set(value)
-        return isinstance(value, str | bool | int | float) and _word(value) in wanted
+        return isinstance(value, str | int | float) and _key(value) in wanted
 
     def step(value: JsonValue, around: Object, uplink: Uplink) -> None:
         if applies is not None and not applies(around):

@@ -177,7 +177,7 @@ def parse(text: str) -> Table:
     signed += [("silent", signature) for signature in table.silent]
     for number, (name, signature) in enumerate(signed):
         for other, wider in signed[:number] + signed[number + 1 :]:
-            if other != name and signature <= wider:
+            if other != name and signature <= wider | {member.partition("=")[0] for member in wider}:
                 raise TableInvalid(
                     f"the table of LoRaWAN models: an object with {', '.join(sorted(wider))} is {name}'s and {other}'s"
                 )

@@ -156,7 +156,7 @@ def test_no_bytes_from_a_broker_raise(data: bytes, step: int) -> None:
         "event",
         "reading",
         "status",
-        pytest.param("motion", marks=pytest.mark.xfail(reason="the native driver looks for no alarm there")),
+        "motion",
     ],
 )
 @pytest.mark.parametrize("name", NASTY)

@@ -31,6 +31,7 @@ VALUES: dict[str, JsonValue] = {
     "failures": 3,
     "used_l": 2.0,
     "limit_l": 10,
+    "step_l": 100.0,
     **dict.fromkeys(SPANS, 33_000),
     "difference_s": 12.5,
 }

@@ -10,7 +10,7 @@ from devices.model import EventKind, Reason
 from ingest.batch import Happening, Message, Refused
 from ingest.beacon import Hearing, advance
 from ingest.emergency import body, mark, overdue
-from ingest.quarantine import oversize, surplus, worth_keeping
+from ingest.quarantine import Kept, oversize, surplus, without_copies, worth_keeping
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -50,6 +50,17 @@ def test_urgent_messages_are_always_kept() -> None:
     assert len(worth_keeping([refused("a", urgent=True) for _ in range(100)])) == 100
 
 
+def test_what_another_worker_heard_too_is_kept_once_and_what_came_later_again() -> None:
+    first = refused("a")
+    kept = [Kept("a", first.reason.value, "t", b"", NOW)]
+    assert without_copies([first], kept) == []
+    later = first._replace(message=first.message._replace(received_at=NOW + timedelta(seconds=11)))
+    assert without_copies([later], kept) == [later]
+    sent_again = later._replace(message=later.message._replace(duplicate=True))
+    assert without_copies([sent_again], kept) == []
+    assert without_copies([refused("b")], kept) == [refused("b")]
+
+
 @given(st.integers(0, 200))
 def test_the_first_and_the_last_twenty_stay(count: int) -> None:
     ids = list(range(count))
@@ -68,9 +79,7 @@ def test_the_oldest_go_until_the_rest_fits(sizes: list[int], limit: int) -> None
         assert sum(size for _, size in newest_first[: len(rest) + 1]) > limit
 
 
-def happening(
-    kind: EventKind, age_s: float, *, source_id: str | None = None, duplicate: bool = False
-) -> Happening:
+def happening(kind: EventKind, age_s: float, *, source_id: str | None = None, duplicate: bool = False) -> Happening:
     at = NOW - age_s * SECOND
     return Happening(
         device_name="b",

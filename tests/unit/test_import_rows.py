@@ -48,6 +48,12 @@ def test_empty_cells_and_absent_columns_take_defaults() -> None:
     assert rows("area,home\nA,1\n", default_time_zone="UTC")[0].time_zone == "UTC"
 
 
+def test_a_friendly_name_may_take_in_several_levels_of_a_topic() -> None:
+    (row,) = rows("area,home,device,driver\nA,1,hall/sos,chirpstack\n")
+    assert row.device is not None
+    assert row.device.name == "hall/sos"
+
+
 def test_an_interval_of_nought_is_a_device_that_reports_only_when_something_happens() -> None:
     (row,) = rows("area,home,device,interval_s\nA,1,btn,0\n")
     assert row.device is not None
@@ -173,4 +179,5 @@ def test_any_cells_are_read_or_refused_and_what_passes_is_sound(cells: list[list
     for row in passed:
         assert row.home.name
         assert all(row.home.area.split("/"))
-        assert row.device is None or (row.device.driver in DRIVERS and not set("/+#\0") & set(row.device.name))
+        assert row.device is None or (row.device.driver in DRIVERS and not set("+#\0") & set(row.device.name))
+        assert row.device is None or row.device.driver != "native" or "/" not in row.device.name

@@ -136,7 +136,7 @@ def test_a_press_with_its_id_and_battery() -> None:
         b'[{"event":"button_press"}]',
     ],
 )
-@pytest.mark.parametrize("topic", ["anju/b/event", "anju/b/reading", "anju/b/status"])
+@pytest.mark.parametrize("topic", ["anju/b/event", "anju/b/reading", "anju/b/status", "anju/b/motion"])
 def test_a_press_that_can_be_made_out_is_a_press(topic: str, payload: bytes) -> None:
     assert only_event(topic, payload).kind is EventKind.BUTTON_PRESS
 

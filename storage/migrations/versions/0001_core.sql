@@ -124,7 +124,7 @@ CREATE TABLE event (
     UNIQUE (device_name, kind, dedup_key)
 );
 CREATE INDEX event_recent ON event (device_name, received_at DESC);
-COMMENT ON COLUMN event.dedup_key IS 'the source''s own id, else the payload''s hash with the time of receipt; see ingest.repetition';
+COMMENT ON COLUMN event.dedup_key IS 'unlike that of any other event but the very same receipt; ingest.repetition recognises copies';
 COMMENT ON COLUMN event.own_time IS 'the device''s own time, however implausible; null when it gave none';
 COMMENT ON COLUMN event.device_id IS 'null: the device was not installed when the event came in';
 COMMENT ON COLUMN event.measured_at IS 'the device''s time where plausible, else the time of receipt';
