@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from config.settings import Settings
+    from devices.registry import Drivers
 
 T = TypeVar("T")
 
@@ -78,3 +79,19 @@ def database_url(loaded: "Settings") -> str:
     if loaded.database_url is None:
         raise Usage("ANJU_DATABASE_URL is not set")
     return loaded.database_url.get_secret_value()
+
+
+def drivers(loaded: "Settings") -> "Drivers":
+    """The drivers, below the prefixes that the settings name.
+
+    Raises:
+        SettingsError: a prefix is named twice, or for a driver that there is not.
+    """
+    from config.errors import SettingsError
+    from devices.errors import DriverConflict
+    from devices.registry import discover
+
+    try:
+        return discover(loaded.topic_prefixes)
+    except DriverConflict as conflict:
+        raise SettingsError(f"ANJU_TOPIC_PREFIXES: {conflict}") from None

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from anju import lifeline, loops
-from anju.context import database_url
+from anju.context import database_url, drivers
 from anju.errors import CommandError
 from anju.stopping import on_signals
 from config.errors import SettingsError
@@ -38,6 +38,7 @@ def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
         database_url=database_url(settings),
         brokers=tuple(Endpoint.parse(url.get_secret_value()) for url in settings.mqtt_urls),
         worker_id=settings.worker_id,
+        drivers=drivers(settings),
         ca_file=settings.mqtt_ca_file,
         limits=Limits(
             late_window=timedelta(days=settings.late_window_days),

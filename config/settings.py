@@ -48,6 +48,26 @@ def _listed(value: object) -> object:
     return value
 
 
+def _grouped(value: object) -> object:
+    """`native=anju-east, native=anju-west` as a table of lists; a table as it is, with single words as lists of one."""
+    if isinstance(value, str):
+        groups: dict[str, list[str]] = {}
+        for pair in filter(None, map(str.strip, value.split(","))):
+            name, _, word = pair.partition("=")
+            groups.setdefault(name.strip(), []).append(word.strip())
+        return groups
+    if isinstance(value, Mapping):
+        return {name: (words,) if isinstance(words, str) else words for name, words in value.items()}
+    return value
+
+
+def _topic_prefixes(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for words in value.values():
+        if not words or any(not word or set(word) & set("/+#\0") for word in words):
+            raise _refuse("has a prefix that is no single topic level; right would be zigbee2mqtt=z2m-east")
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     try:
         _POSTGRES.validate_python(value.get_secret_value())
@@ -102,6 +122,7 @@ def default_data_dir() -> Path:
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 MqttUrl = Annotated[SecretStr, AfterValidator(_mqtt_url)]
 HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
+TopicPrefixes = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_grouped), AfterValidator(_topic_prefixes)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -118,6 +139,7 @@ class Settings(BaseSettings):
     mqtt_ca_file: Path | None = None
     worker_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(default_factory=_worker_id)
 
+    topic_prefixes: TopicPrefixes = Field(default_factory=dict)
     late_window_days: PositiveFloat = 35
     future_tolerance_s: PositiveFloat = 600
     max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5_000
@@ -243,6 +265,7 @@ _EXAMPLES: Final = {
     "emergency_webhook_secret": "right would be whsec_ and at least 24 random bytes in base64",
     "worker_id": "right would be 1 to 40 letters, digits, '_' or '-'",
     "mqtt_ca_file": "right would be the path of a PEM file",
+    "topic_prefixes": "right would be zigbee2mqtt=z2m-east, or in the file a table of lists",
 }
 
 

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from psycopg import AsyncConnection
 
 from devices.model import Lane
-from devices.registry import discover
+from devices.registry import Drivers, discover
 from ingest import quarantine
 from ingest.emergency import EmergencyWebhook
 from ingest.errors import SessionTakenOver
@@ -47,6 +47,7 @@ class IngestOptions:
         brokers: where to listen.
         worker_id: stable and unique among the workers: names the urgent session's queue at the broker.
         client_id_prefix: of all client ids; sites that share a broker need different ones.
+        drivers: who decodes what.
         ca_file: PEM file of the authorities trusted for `mqtts`.
         limits: which times are plausible.
         max_batch: messages per bulk transaction at most.
@@ -61,6 +62,7 @@ class IngestOptions:
     brokers: tuple[Endpoint, ...]
     worker_id: str
     client_id_prefix: str = "anju"
+    drivers: Drivers = field(default_factory=discover, repr=False)
     ca_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     max_batch: int = 5_000
@@ -109,7 +111,7 @@ class _Worker:
         self.metrics = IngestMetrics(clock)
         self._options = options
         self._clock = clock
-        self._drivers = discover()
+        self._drivers = options.drivers
         self._database_ready = database_ready
         self._readings_ready = asyncio.Event()
 

@@ -72,7 +72,6 @@ def replay(
     Each keeps its time of receipt and is replayed once; a press among them is raised as a late one.
     """
     from devices.model import Reason
-    from devices.registry import discover
     from ingest import quarantine
     from ingest import replay as replaying
     from ingest.intake import Limits
@@ -83,6 +82,7 @@ def replay(
         raise Usage(f"{reason!r} is no reason; there are {', '.join(Reason)}")
     chosen_reason = None if reason is None else Reason(reason)
     loaded = ctx.settings(context)
+    drivers = ctx.drivers(loaded)
     limits = Limits(
         late_window=timedelta(days=loaded.late_window_days),
         future_tolerance=timedelta(seconds=loaded.future_tolerance_s),
@@ -91,7 +91,7 @@ def replay(
     async def work(conn: "AsyncConnection[TupleRow]") -> tuple[int, list[replaying.Replayed]]:
         ids = numbers or await quarantine.choose(conn, reason=chosen_reason, device_name=device)
         now = datetime.now(UTC)
-        return len(ids), await replaying.replay(conn, ids, drivers=discover(), limits=limits, now=now)
+        return len(ids), await replaying.replay(conn, ids, drivers=drivers, limits=limits, now=now)
 
     asked, outcomes = ctx.with_database(context, work)
     refused = [outcome for outcome in outcomes if outcome.refused is not None]

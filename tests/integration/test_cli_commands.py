@@ -15,7 +15,8 @@ from tests.servers import free_port
 COMMANDS = (
     "up", "ingest", "rules", "alerts", "migrate", "import", "simulate", "replay", "doctor", "schema",
     "alert list", "alert show", "alert ack", "alert close", "quarantine list", "quarantine show", "quarantine replay",
-    "device list", "device unknown",
+    "device add", "device list", "device move", "device retire", "device show", "device unknown",
+    "decode", "drivers", "broker list", "broker forget",
 )  # fmt: skip
 
 FILE = "area,home,resident,device\nCity/North,1-101,P. One,m-1\nCity/North,1-102,P. Two,m-2\n"

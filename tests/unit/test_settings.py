@@ -83,6 +83,8 @@ def test_several_brokers_and_secrets(tmp_path: Path) -> None:
         ({"ANJU_MQTT_CA_FILE": "/nowhere/ca.pem"}, "ANJU_MQTT_CA_FILE", "PEM"),
         ({"ANJU_DATABSE_URL": "x"}, "ANJU_DATABSE_URL", "did you mean ANJU_DATABASE_URL"),
         ({"ANJU_MQTT_URLS": "x"}, "ANJU_MQTT_URLS", "did you mean ANJU_MQTT_URL"),
+        ({"ANJU_TOPIC_PREFIXES": "native"}, "ANJU_TOPIC_PREFIXES", "zigbee2mqtt=z2m-east"),
+        ({"ANJU_TOPIC_PREFIXES": "native=a/b"}, "ANJU_TOPIC_PREFIXES", "single topic level"),
         ({"ANJU_XYZZY": "x"}, "ANJU_XYZZY", "site.example.toml"),
     ],
 )
@@ -97,6 +99,14 @@ def test_a_wrong_or_unknown_key_is_named_with_its_file(tmp_path: Path) -> None:
     assert "max_batch" in refusal(file=write(tmp_path, "max_bach = 1"))
     assert "no TOML" in refusal(file=write(tmp_path, "max_batch ="))
     assert "cannot be read" in refusal(file=tmp_path / "none.toml")
+
+
+def test_prefixes_come_as_pairs_or_as_a_table(tmp_path: Path) -> None:
+    expected = {"zigbee2mqtt": ("east", "west"), "native": ("site",)}
+    pairs = {"ANJU_TOPIC_PREFIXES": "zigbee2mqtt=east, zigbee2mqtt=west, native=site"}
+    assert load(None, pairs).topic_prefixes == expected
+    table = 'topic_prefixes = {zigbee2mqtt = ["east", "west"], native = "site"}'
+    assert load(write(tmp_path, table), {}).topic_prefixes == expected
 
 
 def test_empty_variables_and_those_of_the_tests_are_passed_over() -> None:
