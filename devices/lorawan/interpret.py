@@ -51,6 +51,8 @@ class Uplink(Gathered):
         if any(event.kind is kind for event in self.events):
             return
         detail: dict[str, JsonValue] = {}
+        if not field.isprintable():  # the database refuses some of what is not
+            field = "field"
         if isinstance(value, str):
             if len(value) <= _MAX_DETAIL_CHARS and value.isprintable():
                 detail[field] = value

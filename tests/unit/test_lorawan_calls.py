@@ -61,6 +61,12 @@ def test_a_press_is_made_out_in_the_object_of_any_model(found: dict[str, JsonVal
     assert kinds(decode(found)) == {EventKind.BUTTON_PRESS}
 
 
+def test_what_is_kept_of_a_call_can_be_stored() -> None:
+    for found in ({"so\0s": True}, {"button": "pres\0sed"}, {"sos": 10**300}):
+        (event,) = decode(found).events
+        assert "\\u0000" not in json.dumps(event.detail)
+
+
 @pytest.mark.parametrize("found", [{"fall": True}, {"manDown": 1}, {"fall_detected": "yes"}, {"alarm": "man_down"}])
 def test_a_fall_is_made_out_in_the_object_of_any_model(found: dict[str, JsonValue]) -> None:
     assert kinds(decode(found)) == {EventKind.FALL}
