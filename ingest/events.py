@@ -26,7 +26,8 @@ async def append(
     """Stores events in the caller's transaction and wakes the rule engine at its commit.
 
     Args:
-        connection: in a transaction; the locks on the devices' names last until it ends.
+        connection: in a transaction, and best in a pipeline: then this takes two round trips, BEGIN and COMMIT
+            included. The locks on the devices' names last until the transaction ends.
         happenings: in order of receipt.
         now: stored as the time of the wake.
         heard_until: until when the session that brought them had committed what it was sent.
@@ -35,7 +36,7 @@ async def append(
         How many were new.
     """
     names = sorted({each.device_name for each in happenings})
-    async with connection.pipeline():
+    async with connection.pipeline():  # its end asks for the answers, BEGIN's among them
         await connection.execute(_Q.lock_devices, {"names": names})
         cursor = await connection.execute(
             _Q.earlier_events, {"names": names, "since": min(each.received_at for each in happenings) - LOOK_BACK}
@@ -52,18 +53,10 @@ async def append(
         known.append(Earlier(each.source_id, each.payload_hash, each.own_time, each.received_at))
     if not stored:
         return 0
-    async with connection.pipeline():
-        cursors = [await connection.execute(_Q.append_event, _row(each)) for each in stored]
-    waking = [
-        row[0]
-        for each, inserted in zip(stored, cursors, strict=True)
-        if (row := await inserted.fetchone()) is not None and each.kind in WAKING
-    ]
-    if waking:
-        async with connection.pipeline():
-            for event_id in waking:
-                await connection.execute(_Q.append_wake, {"event_id": event_id, "now": now})
-            await connection.execute(_Q.notify_wake)
+    for each in stored:
+        await connection.execute(_Q.append_event, {**_row(each), "waking": each.kind in WAKING, "now": now})
+    if any(each.kind in WAKING for each in stored):
+        await connection.execute(_Q.notify_wake)
     return len(stored)
 
 

@@ -39,14 +39,15 @@ ORDER BY received_at DESC
 LIMIT 5000
 
 -- name: append_event
-INSERT INTO event (device_name, device_id, kind, dedup_key, source_id, payload_hash, own_time, measured_at, received_at, detail)
-VALUES (%(device_name)s, (SELECT device_id FROM device WHERE name = %(device_name)s), %(kind)s, %(dedup_key)s,
-        %(source_id)s, %(payload_hash)s, %(own_time)s, %(measured_at)s, %(received_at)s, %(detail)s)
-ON CONFLICT (device_name, kind, dedup_key) DO NOTHING
-RETURNING event_id
-
--- name: append_wake
-INSERT INTO home_wake (event_id, created_at) VALUES (%(event_id)s, %(now)s)
+WITH new AS (
+    INSERT INTO event (device_name, device_id, kind, dedup_key, source_id, payload_hash, own_time, measured_at, received_at,
+                       detail)
+    VALUES (%(device_name)s, (SELECT device_id FROM device WHERE name = %(device_name)s), %(kind)s, %(dedup_key)s,
+            %(source_id)s, %(payload_hash)s, %(own_time)s, %(measured_at)s, %(received_at)s, %(detail)s)
+    ON CONFLICT (device_name, kind, dedup_key) DO NOTHING
+    RETURNING event_id
+)
+INSERT INTO home_wake (event_id, created_at) SELECT event_id, %(now)s FROM new WHERE %(waking)s
 
 -- name: notify_wake
 SELECT pg_notify('anju_wake', '')

@@ -33,6 +33,9 @@ _log = structlog.get_logger()
 _RETRY_FIRST_S: Final = 0.1
 _RETRY_MOST_S: Final = 2.0
 _EMERGENCY_CHECK_S: Final = 1.0
+# So many messages are decoded between two looks at the sockets, under a millisecond: the way of a press through this
+# process has some five steps, and each would wait for a whole batch otherwise.
+_SLICE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +157,9 @@ class Session:
             deliveries = await self.connection.receive(self.options.max_batch)
             batch = Batch()
             for delivery in deliveries:
-                self._intake.sort(delivery.packets, delivery.received_at, batch)
-                await asyncio.sleep(0)  # a full batch takes tens of milliseconds; a press must not wait for that
+                for start in range(0, len(delivery.packets), _SLICE):
+                    self._intake.sort(delivery.packets[start : start + _SLICE], delivery.received_at, batch)
+                    await asyncio.sleep(0)
             work = _Work(batch, deliveries, list(batch.happenings))
             self._waiting.append(work)
             await self._queue.put(work)

@@ -173,7 +173,7 @@ class Writer:
 
     async def _commit_events(self, connection: AsyncConnection[Any], happenings: Sequence[Happening]) -> None:
         heard_until = self.hearing.until if self.hearing else None
-        async with connection.transaction():
+        async with connection.pipeline(), connection.transaction():
             new = await events.append(connection, happenings, now=self._clock(), heard_until=heard_until)
         self.totals.events += new
         self.totals.repeated_events += len(happenings) - new

@@ -298,3 +298,26 @@ async def test_timescale_takes_readings_conflicts_and_events(timescale_url: str)
         assert await count(database, chunks) == 2
         assert await count(database, "SELECT count(*) FROM hearing") == 1
     assert (totals.readings, totals.conflicts, totals.repeated_readings) == (2, 1, 1)
+
+
+async def test_an_event_that_the_database_refuses_holds_up_no_other(
+    database: AsyncConnection[TupleRow], database_url: str
+) -> None:
+    await database.execute("ALTER TABLE event ADD CHECK (device_name <> 'cursed')")
+    batch = Batch()
+    messages = [Message(f"anju/{device}/event", b'{"event": "button_press"}', NOW) for device in ("b1", "cursed", "b2")]
+    ready = asyncio.Event()
+    ready.set()
+    writer = Writer(
+        database_url, application_name="test", lane=Lane.URGENT, broker="b", worker="w", readings_ready=ready
+    )
+    intake = Intake(lane=Lane.URGENT, drivers=DRIVERS, device_ids=writer.device_ids, limits=Limits())
+    intake.sort(messages, NOW, batch)
+    await writer.store(batch, intake)
+    await writer.disconnect()
+    cursor = await database.execute("SELECT device_name FROM event ORDER BY device_name")
+    assert await cursor.fetchall() == [("b1",), ("b2",)]
+    cursor = await database.execute("SELECT device_name, reason, urgent FROM quarantine")
+    assert await cursor.fetchall() == [("cursed", "storage_refused", True)]
+    cursor = await database.execute("SELECT count(*) FROM home_wake")
+    assert await cursor.fetchone() == (2,)
