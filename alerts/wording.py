@@ -110,6 +110,17 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
             en="meter {device} is heard, but has sent no usable water reading for {uncovered_s:duration}",
             zh="水表{device}在线，但已{uncovered_s:duration}没有可用的用水读数",
         ),
+        "monitoring_pulses_unknown": Template(
+            en=(
+                "meter {device} counts pulses, and the litres per pulse of its installation are missing: "
+                "use is not judged"
+            ),
+            zh="水表{device}按脉冲计数，但安装信息缺少每脉冲升数：无法判断用水",
+        ),
+        "monitoring_meter_too_coarse": Template(
+            en="meter {device} moves in steps of {step_l:litres}: less than {limit_l:litres} cannot be told by it",
+            zh="水表{device}的最小读数为{step_l:litres}：无法判断用水是否少于{limit_l:litres}",
+        ),
         "monitoring_covered_again": Template(
             en="usable readings again",
             zh="读数已恢复可用",

@@ -20,20 +20,23 @@ BACKFLOW_L: Final = 20.0
 """A register may run backwards by this much (no check valve, pressure that falls) and still be the same."""
 EXACT_STEP_L: Final = 1.0
 """A register that moves in steps of this or less is taken as exact."""
+CLOCK_STEP_S: Final = 3600.0
+"""A clock set right by less than this is not noticed."""
 
 _STEPS_L: Final = (1000.0, 100.0, 10.0)
 _BY_CHANCE: Final = 0.01
 _ROUNDING_L: Final = 1e-3
 
+# So many readings on end, the first with the others, bear out what may have been a glitch.
 _RISE_CONFIRMED_BY: Final = 3
-_FALL_CONFIRMED_BY: Final = 2
+_BACKFLOW_CONFIRMED_BY: Final = 3
+_RESET_CONFIRMED_BY: Final = 2
 _LONGEST_EXCURSION: Final = 64
 
 _REGISTER_WRAPS: Final = (1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 2.0**32, 2.0**32 / 1000.0)
 _COUNTER_WRAPS: Final = (2.0**16, 2.0**24, 2.0**32, 1e5, 1e6, 1e7, 1e8, 1e9)
 _NEAR_WRAP: Final = 0.05
 
-_CLOCK_STEP_S: Final = 3600.0
 _STEADY_LAG_S: Final = 600.0
 _SAME_UPLOAD_S: Final = 60.0
 
@@ -63,7 +66,7 @@ def runs(
         totals_l: what the register showed, in litres.
         step_l: the amount it moves by; 0 where it is exact.
         pulse_l: litres per pulse, where it is a counter of pulses and so may overflow as computers' counters do.
-        received_s: when each was received; empty where that is not known.
+        received_s: when each was received; empty where none came more than `CLOCK_STEP_S` late, or it is not known.
     """
     if not times_s:
         return []
@@ -87,16 +90,17 @@ def common_step(totals_l: Iterable[float]) -> float:
     return step_l
 
 
-def step_of(totals_l: Iterable[float]) -> float:
+def step_of(totals_l: Sequence[float]) -> float:
     """The step a register moves by, told from what it has shown; 0.0 where it is 1 L, finer, or cannot be told.
 
     A register that shows litres happens upon a full hundred once in a hundred values. A step is believed where all
     different values but zero being multiples of it would be chance once in a hundred times at most.
     """
-    shown = {total_l for total_l in totals_l if total_l > _ROUNDING_L}
-    step_l = common_step(shown)
-    while step_l and step_l ** -len(shown) > _BY_CHANCE:
-        step_l = step_l / 10.0 if step_l > _STEPS_L[-1] else 0.0
+    step_l = common_step(totals_l)
+    if step_l:
+        shown = len({total_l for total_l in totals_l if total_l > _ROUNDING_L})
+        while step_l and step_l**-shown > _BY_CHANCE:
+            step_l = step_l / 10.0 if step_l > _STEPS_L[-1] else 0.0
     return step_l
 
 
@@ -113,18 +117,18 @@ def _steady(totals_l: Sequence[float]) -> bool:
 def _clock_cuts(times_s: Sequence[float], received_s: Sequence[float]) -> list[int]:
     """Where a clock that was behind was set right: the hours it made up for were never lived through.
 
-    The readings came steadily late, and from one to the next, received apart, no longer do. (A day uploaded at once comes
-    less and less late too, but at one moment; a backlog sent bit by bit, steadily less.)
+    The readings came steadily late, and from one to the next, received apart, no longer do. (A day uploaded at once
+    comes less and less late too, but at one moment; a backlog sent bit by bit, steadily less.)
     """
     if not received_s:
         return []
     lags_s = list(map(sub, received_s, times_s))
-    if max(lags_s) - min(lags_s) <= _CLOCK_STEP_S:
+    if max(lags_s) - min(lags_s) <= CLOCK_STEP_S:
         return []
     return [
         place
         for place in range(2, len(lags_s))
-        if lags_s[place - 1] - lags_s[place] > _CLOCK_STEP_S
+        if lags_s[place - 1] - lags_s[place] > CLOCK_STEP_S
         and abs(lags_s[place - 1] - lags_s[place - 2]) < _STEADY_LAG_S
         and received_s[place] - received_s[place - 1] >= _SAME_UPLOAD_S
     ]
@@ -167,11 +171,12 @@ class _Register:
             elif self._rolls_over(place):
                 continue
             elif 0.0 < fall_l <= self._backflow:
-                if fall_l > self._jitter and count - place < _RISE_CONFIRMED_BY:
+                falls_now = self._totals[self._run[-1]] - self._totals[place] > self._jitter
+                if falls_now and count - place < _BACKFLOW_CONFIRMED_BY:
                     break
                 self._take(place)
                 place += 1
-            elif count - place < (_FALL_CONFIRMED_BY if fall_l > 0.0 else _RISE_CONFIRMED_BY):
+            elif count - place < (_RESET_CONFIRMED_BY if fall_l > 0.0 else _RISE_CONFIRMED_BY):
                 break
             else:
                 found.append(self._run)

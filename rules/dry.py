@@ -1,11 +1,18 @@
-"""Dry spells: stretches of covered time in which less than a volume was used within every window."""
+"""Dry spells: stretches of covered time in which less than a volume was used within every window.
+
+Dry means certainly less: where the meters' steps are coarse, what they show and a step must stay within the volume, and
+where a step is more than the volume, nothing can be said.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
+from devices.meters import EXACT_STEP_L
 from rules.water import Segment
+
+_ROUNDING_L = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,8 @@ class Dryness:
         spells: oldest first; only the last one may last.
         covered_until_s: the last covered instant; None without any cover.
         decided: a whole window before it is covered, or enough was used since the cover began.
-        tail_since_s: the earliest reading from which use up to the last covered instant is below the volume.
+        tail_since_s: the earliest reading from which use up to the last covered instant is below the volume, or might
+            be if what broke the cover since is a glitch.
     """
 
     spells: tuple[Spell, ...] = ()
@@ -56,9 +64,13 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
     spells: list[Spell] = []
     judged_any = decided = False
     for segment in segments:
-        judged = _judged(segment, volume_l, window_s)
+        limit_l = _limit(volume_l, segment.step_l)
+        if limit_l <= 0.0:
+            decided = False
+            continue
+        judged = _judged(segment, limit_l, window_s)
         # Where cover was lost in a dry spell, nothing says that it is over until something later can be judged.
-        decided = bool(judged) or segment[-1].high_l - segment[0].low_l >= volume_l
+        decided = bool(judged) or segment.high_l[-1] - segment.low_l[0] >= limit_l
         if decided and spells and spells[-1].lasts:
             spells[-1] = replace(spells[-1], lasts=False)
         for is_dry, group in groupby(judged, key=itemgetter(1)):
@@ -68,51 +80,68 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
                     _spell(
                         segment,
                         (indices[0], indices[-1]),
-                        volume_l,
+                        limit_l,
                         first_judged=not judged_any,
-                        lasts=indices[-1] == len(segment) - 1,
+                        lasts=indices[-1] == len(segment.at_s) - 1,
                     )
                 )
             judged_any = True
     if not segments:
         return Dryness()
-    last = segments[-1]
     return Dryness(
         spells=tuple(spells),
-        covered_until_s=last[-1].at_s,
+        covered_until_s=segments[-1].at_s[-1],
         decided=decided,
-        tail_since_s=last[_reach(last, len(last) - 1, volume_l)].at_s,
+        tail_since_s=_tail_since(segments, volume_l, window_s),
     )
 
 
-def _judged(segment: Segment, volume_l: float, window_s: float) -> list[tuple[int, bool]]:
-    """The points before which a whole window is covered, each with whether that window was dry."""
+def _limit(volume_l: float, step_l: float) -> float:
+    """What the meters must show less of, for less than the volume to be certain; 0 or less where nothing would do."""
+    return volume_l if step_l <= EXACT_STEP_L else volume_l - step_l + _ROUNDING_L
+
+
+def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -> float:
+    since_s = float("inf")
+    for segment in reversed(segments):
+        at_s = segment.at_s
+        since_s = min(since_s, at_s[_reach(segment, len(at_s) - 1, _limit(volume_l, segment.step_l))])
+        # What broke the cover may turn out to be a glitch: then the stretch before it goes on.
+        if at_s[-1] - at_s[0] >= window_s:
+            break
+    return since_s
+
+
+def _judged(segment: Segment, limit_l: float, window_s: float) -> list[tuple[int, bool]]:
+    """The instants before which a whole window is covered, each with whether that window was dry."""
+    times_s, low_l = segment.at_s, segment.low_l
     judged: list[tuple[int, bool]] = []
     opening = -1
-    for index, point in enumerate(segment):
-        while segment[opening + 1].at_s <= point.at_s - window_s:
+    for index, (at_s, high_l) in enumerate(zip(times_s, segment.high_l, strict=True)):
+        opens_s = at_s - window_s
+        while times_s[opening + 1] <= opens_s:
             opening += 1
         if opening >= 0:
-            judged.append((index, point.high_l - segment[opening].low_l < volume_l))
+            judged.append((index, high_l - low_l[opening] < limit_l))
     return judged
 
 
-def _spell(segment: Segment, run: tuple[int, int], volume_l: float, *, first_judged: bool, lasts: bool) -> Spell:
+def _spell(segment: Segment, run: tuple[int, int], limit_l: float, *, first_judged: bool, lasts: bool) -> Spell:
     first, latest = run
-    since = _reach(segment, first, volume_l)
+    since = _reach(segment, first, limit_l)
     return Spell(
-        since_s=segment[since].at_s,
-        fired_s=segment[first].at_s,
-        until_s=segment[latest].at_s,
-        used_l=segment[latest].high_l - segment[since].low_l,
+        since_s=segment.at_s[since],
+        fired_s=segment.at_s[first],
+        until_s=segment.at_s[latest],
+        used_l=segment.high_l[latest] - segment.low_l[since],
         first_judged=first_judged,
         lasts=lasts,
     )
 
 
-def _reach(segment: Segment, index: int, volume_l: float) -> int:
-    """The earliest point from which use up to `index` is below the volume; `index` itself if none is."""
-    start = index
-    while start > 0 and segment[index].high_l - segment[start - 1].low_l < volume_l:
+def _reach(segment: Segment, index: int, limit_l: float) -> int:
+    """The earliest instant from which use up to `index` is below the limit; `index` itself if none is."""
+    high_l, low_l, start = segment.high_l[index], segment.low_l, index
+    while start > 0 and high_l - low_l[start - 1] < limit_l:
         start -= 1
     return start

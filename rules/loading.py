@@ -1,7 +1,7 @@
 """Snapshots of many homes at once, with a handful of set-based queries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -9,17 +9,15 @@ import structlog
 from psycopg import AsyncConnection
 
 from alerts.findings import Kind, Subject
-from devices import quantities
 from registry.policy import Policy, resolve_homes
-from rules.snapshot import Failure, Hearing, Installation, Snapshot, WaterSeries, instant, read_from
+from rules.series import Serving, register_of, with_series
+from rules.snapshot import Failure, Hearing, Installation, Snapshot, instant, read_from
 from storage.sql import load
 
 _SQL = load(__package__, "loading.sql")
 _log = structlog.get_logger()
 
-_AHEAD: Final = timedelta(minutes=10)  # readings dated further ahead are refused by ingest
 _KINDS: Final = frozenset(Kind)
-_QUANTITIES: Final = [quantity.code for quantity in quantities.ALL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +30,6 @@ class Claimed:
     looked_until: datetime | None = None
     ongoing: Mapping[str, datetime] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Serving:
-    home_id: int
-    device_id: int
-    from_at: datetime
-    installation: Installation
-
-    @property
-    def end_at(self) -> datetime | None:
-        return self.installation.removed_at
 
 
 async def load_snapshots(
@@ -78,14 +64,16 @@ async def load_snapshots(
         if home.home_id in homes
     }
     serving = [
-        _Serving(
+        Serving(
             home_id=row[0],
             device_id=row[2],
             from_at=max(from_at[row[0]], row[6]),
+            litres_per_pulse=row[5],
+            register=register_of(row[5]),
             installation=Installation(
                 device=row[3],
                 interval_s=row[4],
-                meters_water=row[5],
+                meters_water=row[5] is not None,
                 installed_at=row[6],
                 removed_at=row[7],
                 heard_at=row[8] if row[8] is not None and row[8] >= row[6] else None,
@@ -94,10 +82,8 @@ async def load_snapshots(
         for row in installed
         if row[0] in from_at
     ]
-    serving = await _with_series(conn, serving, late_window=late_window, now=now)
-    if hearing is not None:
-        limits = {home_id: resolved.policy for home_id, resolved in policies.items()}
-        serving = await _with_old_readings(conn, serving, limits, hearing, late_window=late_window, now=now)
+    limits = {home_id: resolved.policy for home_id, resolved in policies.items()}
+    serving = await with_series(conn, serving, limits, hearing, late_window=late_window, now=now)
     of_home: dict[int, list[Installation]] = {}
     for device in serving:
         of_home.setdefault(device.home_id, []).append(device.installation)
@@ -121,90 +107,6 @@ async def load_snapshots(
 def _kinds(names: Sequence[str]) -> frozenset[Kind]:
     # A kind that a later release has opened is none of ours to clear.
     return frozenset(Kind(name) for name in names if name in _KINDS)
-
-
-async def _with_series(
-    conn: AsyncConnection[Any], serving: Sequence[_Serving], *, late_window: timedelta, now: datetime
-) -> list[_Serving]:
-    if not serving:
-        return []
-    latest, earliest = now + _AHEAD, now - late_window
-    cursor = await conn.execute(
-        _SQL.series,
-        {
-            "devices": [device.device_id for device in serving],
-            "froms": [device.from_at for device in serving],
-            "begins": [device.installation.installed_at for device in serving],
-            "ends": [device.end_at or latest for device in serving],
-            "water": quantities.WATER_TOTAL.code,
-            "quantities": _QUANTITIES,
-            "earliest_from": min(device.from_at for device in serving),
-            "earliest": earliest,
-            "latest": latest,
-        },
-        binary=True,
-    )
-    return [_heard(device, row[1:]) for device, row in zip(serving, await cursor.fetchall(), strict=True)]
-
-
-def _heard(device: _Serving, row: Sequence[Any]) -> _Serving:
-    measured_s, totals_l, received_at, before_s, before_l, before_received_at = row
-    times, totals = measured_s or [], totals_l or []
-    if before_s is not None:
-        times, totals = [before_s, *times], [before_l, *totals]
-    known = device.installation
-    return replace(
-        device,
-        installation=replace(
-            known,
-            heard_at=max(
-                (at for at in (known.heard_at, received_at, before_received_at) if at is not None), default=None
-            ),
-            meters_water=known.meters_water or bool(times),
-            water=WaterSeries(measured_s=times, totals_l=totals),
-        ),
-    )
-
-
-async def _with_old_readings(
-    conn: AsyncConnection[Any],
-    serving: Sequence[_Serving],
-    policies: Mapping[int, Policy],
-    hearing: Hearing,
-    *,
-    late_window: timedelta,
-    now: datetime,
-) -> list[_Serving]:
-    """Asks again, further back, for devices of which nothing recent was found."""
-    seemingly_silent = [
-        place
-        for place, device in enumerate(serving)
-        if device.installation.removed_at is None
-        and device.installation.interval_s is not None
-        and (device.installation.heard_at or device.installation.installed_at)
-        < hearing.until - policies[device.home_id].silence_limit(device.installation.interval.total_seconds())
-    ]
-    if not seemingly_silent:
-        return list(serving)
-    asked = [serving[place] for place in seemingly_silent]
-    cursor = await conn.execute(
-        _SQL.last_received,
-        {
-            "devices": [device.device_id for device in asked],
-            "begins": [device.installation.installed_at for device in asked],
-            "ends": [device.from_at for device in asked],
-            "quantities": _QUANTITIES,
-            "earliest": now - late_window,
-            "latest": now + _AHEAD,
-        },
-        binary=True,
-    )
-    found = list(serving)
-    for place, (_, received_at) in zip(seemingly_silent, await cursor.fetchall(), strict=True):
-        known = found[place].installation
-        if received_at is not None and (known.heard_at is None or received_at > known.heard_at):
-            found[place] = replace(found[place], installation=replace(known, heard_at=received_at))
-    return found
 
 
 def failures_from(stored: Mapping[str, Mapping[str, float]]) -> dict[str, Failure]:

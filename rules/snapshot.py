@@ -22,10 +22,16 @@ class WaterSeries:
     Attributes:
         measured_s: when each was measured, epoch seconds, strictly ascending.
         totals_l: what the register showed, in litres.
+        received_s: when each was received, epoch seconds; empty where none came late.
+        step_l: the amount the register moves by, where it is more than 1 L; 0 where it is exact.
+        pulse_l: litres per pulse, where the register is a counter of pulses.
     """
 
     measured_s: Sequence[float] = ()
     totals_l: Sequence[float] = ()
+    received_s: Sequence[float] = ()
+    step_l: float = 0.0
+    pulse_l: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class Installation:
         interval_s: its reporting interval; None where it speaks only when something happens.
         heard_at: when anything of it was last received during this installation.
         meters_water: it is known to be a water meter, from how it was installed or from what it sent.
+        pulses_unknown: it counts pulses, and the installation does not say how many litres one is.
         water: its water readings within the installation, from before the span to be judged on.
     """
 
@@ -45,6 +52,7 @@ class Installation:
     interval_s: int | None = None
     heard_at: datetime | None = None
     meters_water: bool = False
+    pulses_unknown: bool = False
     water: WaterSeries = WaterSeries()
 
     @property
@@ -114,12 +122,13 @@ OVERLAP = timedelta(hours=24)
 def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late_window: timedelta) -> datetime:
     """From which measured time on a look reads the series (and one reading before it).
 
-    A window, and an overlap, before the span to be judged. The first look reads a week, to find where a spell began.
+    A window, and an overlap (a second window where that is longer), before the span to be judged: if no window is
+    covered in that, the meter is known not to cover. The first look reads a week, to find where a spell began.
     """
     earliest = now - late_window
     if looked_until is None:
         return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.inactivity_window))
-    return max(earliest, min(looked_until, now) - policy.inactivity_window - OVERLAP)
+    return max(earliest, min(looked_until, now) - policy.inactivity_window - max(OVERLAP, policy.inactivity_window))
 
 
 def instant(epoch_s: float) -> datetime:

@@ -1,45 +1,65 @@
 """What water meters truly covered: totals of a home over stretches of time in which all its meters can be trusted.
 
-Two consecutive cumulative readings of a meter cover the time between them, however long. Where a total falls, or
-jumps by more than any pipe could carry, that time is unknown and splits the cover.
+Two consecutive cumulative readings of a meter cover the time between them, however long. Which readings count, and
+where use is unknown and so splits the cover, is for `devices.meters` to say.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from devices import meters
 from rules.snapshot import Installation
 
-ABSURD_FLOW_L_PER_H: Final = 20_000.0
-_SHORTEST_STEP_H: Final = 1.0  # a coarse register ticks a whole cubic metre at once
-_ROUNDING_L: Final = 1e-6
 
+class Segment(NamedTuple):
+    """Instants on end between which use is known: from i to j the meters show at most `high_l[j] - low_l[i]`.
 
-class Point(NamedTuple):
-    """The home's total at an instant.
-
-    Between `low_l` and `high_l`, equal where every meter reported at that instant.
+    Attributes:
+        at_s: the instants, epoch seconds, ascending; at least one.
+        low_l: the home's total at each is at least this ...
+        high_l: ... and at most this; the same where every meter reported at that instant.
+        step_l: true use may be up to this much more than what is shown, for want of digits; 0 where that is exact.
     """
 
-    at_s: float
-    low_l: float
-    high_l: float
+    at_s: Sequence[float]
+    low_l: Sequence[float]
+    high_l: Sequence[float]
+    step_l: float = 0.0
 
 
-Segment = Sequence[Point]
-"""Points over which use is known; use between i and j is at most `seg[j].high_l - seg[i].low_l`."""
-
-
-def cover(meters: Sequence[Installation]) -> list[Segment]:
+def cover(installed: Sequence[Installation]) -> list[Segment]:
     """The stretches that every meter installed at the time covers, oldest first; meters of a home add up."""
-    eras = sorted({edge for meter in meters for edge in _span(meter)})
+    eras = sorted({edge for meter in installed for edge in _span(meter)})
+    trusted = [_trusted(meter) for meter in installed]
     segments: list[Segment] = []
     for begin_s, end_s in pairwise(eras):
-        serving = [meter for meter in meters if _span(meter)[0] <= begin_s and end_s <= _span(meter)[1]]
+        serving = [
+            _within(stretches, begin_s, end_s)
+            for meter, stretches in zip(installed, trusted, strict=True)
+            if _span(meter)[0] <= begin_s and end_s <= _span(meter)[1]
+        ]
         if serving:
-            segments += _combined([_trusted(meter, begin_s, end_s) for meter in serving])
+            segments += _combined(serving)
     return segments
+
+
+def blur_l(installed: Sequence[Installation]) -> float:
+    """By how much true use may be more than what these meters show together, for want of digits."""
+    return sum(meter.water.step_l for meter in installed if meter.water.step_l > meters.EXACT_STEP_L)
+
+
+def unbroken(meter: Installation) -> list[tuple[float, float]]:
+    """From when to when use is known of a meter, oldest first."""
+    return [(run.times_s[0], run.times_s[-1]) for run in _runs(meter)]
+
+
+def _runs(meter: Installation) -> list[meters.Run]:
+    water = meter.water
+    return meters.runs(
+        water.measured_s, water.totals_l, step_l=water.step_l, pulse_l=water.pulse_l, received_s=water.received_s
+    )
 
 
 def _span(meter: Installation) -> tuple[float, float]:
@@ -47,42 +67,35 @@ def _span(meter: Installation) -> tuple[float, float]:
     return meter.installed_at.timestamp(), removed_s
 
 
-def _trusted(meter: Installation, begin_s: float, end_s: float) -> list[Segment]:
-    times, totals = meter.water.measured_s, meter.water.totals_l
-    first, end = bisect_left(times, begin_s), bisect_left(times, end_s)
-    cuts = [place for place in range(first + 1, end) if not _believable(times, totals, place)]
+def _trusted(meter: Installation) -> list[Segment]:
+    step_l = blur_l([meter])
+    return [Segment(run.times_s, run.totals_l, run.totals_l, step_l) for run in _runs(meter)]
+
+
+def _within(stretches: Sequence[Segment], begin_s: float, end_s: float) -> list[Segment]:
     return [
-        [Point(at_s, total_l, total_l) for at_s, total_l in zip(times[start:stop], totals[start:stop], strict=True)]
-        for start, stop in pairwise([first, *cuts, end])
-        if start < stop
+        segment
+        if begin_s <= segment.at_s[0] and segment.at_s[-1] < end_s
+        else segment._replace(at_s=segment.at_s[cut], low_l=segment.low_l[cut], high_l=segment.high_l[cut])
+        for segment in stretches
+        if (cut := slice(bisect_left(segment.at_s, begin_s), bisect_left(segment.at_s, end_s))).start < cut.stop
     ]
-
-
-def _believable(times: Sequence[float], totals: Sequence[float], place: int) -> bool:
-    used_l = totals[place] - totals[place - 1]
-    if 0.0 <= used_l <= ABSURD_FLOW_L_PER_H * _SHORTEST_STEP_H:
-        return True
-    step_h = (times[place] - times[place - 1]) / 3600.0
-    return -_ROUNDING_L <= used_l <= ABSURD_FLOW_L_PER_H * step_h
 
 
 def _combined(per_meter: Sequence[list[Segment]]) -> list[Segment]:
     combined = per_meter[0]
-    for segments in per_meter[1:]:
-        merged = [_merged(left, right) for left in combined for right in segments]
-        combined = [segment for segment in merged if segment]
+    for stretches in per_meter[1:]:
+        merged = [_merged(left, right) for left in combined for right in stretches]
+        combined = [segment for segment in merged if segment.at_s]
     return combined
 
 
 def _merged(left: Segment, right: Segment) -> Segment:
-    begin_s, end_s = max(left[0].at_s, right[0].at_s), min(left[-1].at_s, right[-1].at_s)
-    instants = sorted({point.at_s for side in (left, right) for point in side if begin_s <= point.at_s <= end_s})
-    sides = [(side, [point.at_s for point in side]) for side in (left, right)]
-    return [
-        Point(
-            at_s,
-            sum(side[bisect_right(times, at_s) - 1].low_l for side, times in sides),
-            sum(side[bisect_left(times, at_s)].high_l for side, times in sides),
-        )
-        for at_s in instants
-    ]
+    begin_s, end_s = max(left.at_s[0], right.at_s[0]), min(left.at_s[-1], right.at_s[-1])
+    instants = sorted({at_s for side in (left, right) for at_s in side.at_s if begin_s <= at_s <= end_s})
+    return Segment(
+        instants,
+        [sum(side.low_l[bisect_right(side.at_s, at_s) - 1] for side in (left, right)) for at_s in instants],
+        [sum(side.high_l[bisect_left(side.at_s, at_s)] for side in (left, right)) for at_s in instants],
+        left.step_l + right.step_l,
+    )

@@ -24,7 +24,7 @@ class Inactivity:
     """Raises while a dry spell lasts, clears with use after it, records one that came and went between two looks."""
 
     name = "inactivity"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:

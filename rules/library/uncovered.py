@@ -1,23 +1,25 @@
-"""Uncovered: a water meter is heard, yet sends no reading that inactivity could be judged by.
+"""Uncovered: a water meter is heard, yet sends nothing that inactivity could be judged by.
 
-Neither silence nor calm.
+Neither silence nor calm. It may send no usable reading, count pulses of unknown worth, or move in steps too coarse for
+the limit.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.findings import Reason
+from alerts.findings import Kind, Reason
 from rules.rule import Impairment, Judgement
 from rules.snapshot import Installation, Snapshot, instant
+from rules.water import blur_l, unbroken
 
 _WINDOWS: Final = 2
 
 
 class Uncovered:
-    """Finds meters that are heard but have not covered anything for two windows."""
+    """Finds meters by which nobody can tell use, and those that are heard but have covered nothing for two windows."""
 
     name = "uncovered"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -27,12 +29,17 @@ class Uncovered:
             return Judgement(next_due=now + self.max_latency)
         if snapshot.hearing is None:
             return Judgement(next_due=now + min(meter.interval for meter in meters), impairments_known=False)
-        impairments: list[Impairment] = []
+        impairments = [_worth_unknown(meter) for meter in meters if meter.pulses_unknown]
+        limit_l = snapshot.policy.inactivity_volume_l
+        if blur_l(meters) > limit_l:
+            impairments += [_too_coarse(meter, limit_l) for meter in meters if blur_l([meter])]
         next_due = now + self.max_latency
         heard_all = True
         for meter in meters:
+            if meter.pulses_unknown:
+                continue
             silence = snapshot.policy.silence_limit(meter.interval.total_seconds())
-            covered = max([meter.installed_at, *map(instant, meter.water.measured_s[-1:])])
+            covered = _covered_until(meter, snapshot)
             bound = max(_WINDOWS * snapshot.policy.inactivity_window, snapshot.policy.inactivity_window + silence)
             if now <= covered + bound:
                 next_due = min(next_due, max(covered + bound, now + meter.interval))
@@ -40,18 +47,51 @@ class Uncovered:
             next_due = min(next_due, now + meter.interval)
             # One that is not heard at all is lost, which is not ours to say; what was said of it stays.
             if meter.heard_at is not None and snapshot.hearing.until <= meter.heard_at + silence:
-                impairments.append(_impairment(meter, covered, now))
+                # A later look may read less far back: what was told keeps its beginning.
+                since = min(covered, snapshot.ongoing.get(Kind.MONITORING_IMPAIRED, covered))
+                impairments.append(_no_reading(meter, since, now - covered))
             else:
                 heard_all = False
         return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all)
 
 
-def _impairment(meter: Installation, covered: datetime, now: datetime) -> Impairment:
+def _covered_until(meter: Installation, snapshot: Snapshot) -> datetime:
+    """The last reading that tells of use; where use is known in snatches only, the first of them that is seen."""
+    stretches = unbroken(meter)
+    if not stretches:
+        return meter.installed_at
+    window_s = snapshot.policy.inactivity_window.total_seconds()
+    if len(stretches) == 1 or any(until_s - since_s >= window_s for since_s, until_s in stretches):
+        telling = [until_s for since_s, until_s in stretches if until_s > since_s]
+        return max(meter.installed_at, instant((telling or [stretches[-1][1]])[-1]))
+    return max(meter.installed_at, instant(stretches[0][0]))
+
+
+def _worth_unknown(meter: Installation) -> Impairment:
     return Impairment(
         about=meter.device,
-        since=covered,
+        since=meter.installed_at,
+        reason=Reason(id="monitoring_pulses_unknown", values={"device": meter.device}),
+    )
+
+
+def _too_coarse(meter: Installation, limit_l: float) -> Impairment:
+    return Impairment(
+        about=meter.device,
+        since=meter.installed_at,
+        reason=Reason(
+            id="monitoring_meter_too_coarse",
+            values={"device": meter.device, "step_l": meter.water.step_l, "limit_l": limit_l},
+        ),
+    )
+
+
+def _no_reading(meter: Installation, since: datetime, uncovered: timedelta) -> Impairment:
+    return Impairment(
+        about=meter.device,
+        since=since,
         reason=Reason(
             id="monitoring_no_water_reading",
-            values={"device": meter.device, "uncovered_s": round((now - covered).total_seconds())},
+            values={"device": meter.device, "uncovered_s": round(uncovered.total_seconds())},
         ),
     )
