@@ -49,8 +49,8 @@ class SessionOptions:
         max_batch: messages per transaction at most.
         max_outstanding: messages read and not acknowledged at most; beyond it the broker keeps them.
         session_expiry_s: how long the broker keeps the queue while nobody is connected.
-        rest_s: how long the socket rests after a small read, so that messages come in larger gulps; costs that much
-            latency and saves more than half of the processor time, the broker's included.
+        rest_s: how long the socket rests after a small read, so that messages come in larger gulps: fewer reads and
+            fewer commits, at the cost of that much latency. Full reads are followed by the next one at once.
         limits: which times are plausible.
     """
 

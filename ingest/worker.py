@@ -35,7 +35,9 @@ _PARTITIONS_AHEAD: Final = timedelta(days=62)
 _TAKEN_OVER_WAIT_S: Final = 10.0
 _URGENT_BATCH: Final = 50
 _URGENT_OUTSTANDING: Final = 5_000
-_BULK_REST_S: Final = 0.002
+# At 20,000 messages a second this makes batches of hundreds instead of tens, which halves the load on the machine; for
+# a press that is worth 5 ms, and no reading is in a hurry of 20.
+_BULK_REST_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
