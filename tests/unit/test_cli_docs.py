@@ -38,4 +38,5 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in pages:
         for part in page.read_text(encoding="utf-8").split("](")[1:]:
             target = part.partition(")")[0].partition("#")[0]
-            assert not target or target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+            found = not target or target.startswith("https://") or (page.parent / target).exists()
+            assert found, f"{page.name}: {target}"
