@@ -98,6 +98,17 @@ async def read(conn: AsyncConnection[Any], findings: Sequence[Finding]) -> list[
     return [_known(finding, row) for finding, row in zip(findings, rows, strict=True)]
 
 
+async def lock(conn: AsyncConnection[Any], findings: Sequence[Finding]) -> None:
+    """Keeps others from changing the open cases of these findings until the transaction ends."""
+    await conn.execute(
+        _Q.lock_open,
+        {
+            "subjects": [finding.subject.key for finding in findings],
+            "kinds": [str(finding.kind) for finding in findings],
+        },
+    )
+
+
 def _known(finding: Finding, row: DictRow) -> Known:
     case = case_from(row) if row["alert_id"] is not None else None
     closed = case is not None and case.state is State.CLOSED

@@ -27,6 +27,15 @@ LEFT JOIN LATERAL (
 ) k ON true
 ORDER BY asked.place
 
+-- Nobody else changes these until we commit; in an order, so that two who wait do not wait for each other.
+-- name: lock_open
+SELECT a.alert_id
+FROM unnest(%(subjects)s::text[], %(kinds)s::text[]) AS asked (subject, kind)
+JOIN alert a ON a.subject = asked.subject AND a.kind = asked.kind
+WHERE a.state <> 'closed'
+ORDER BY a.subject, a.kind
+FOR UPDATE OF a
+
 -- No row comes back when somebody else has opened the same case meanwhile.
 -- name: open_case
 WITH opened AS (

@@ -53,6 +53,9 @@ async def report(conn: AsyncConnection[Any], findings: Sequence[Finding], now: d
         conflicts += bool(refused)
         if conflicts > _MAX_CONFLICTS:
             raise SerializationFailure(f"{len(refused)} cases were changed by others {conflicts} times in a row")
+        if refused:
+            # Where many report one case at once, trying again unlocked may lose the race again and again.
+            await cases.lock(conn, refused)
         waiting = refused + later
 
 
