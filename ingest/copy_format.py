@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 # fields, device_id int4, quantity int2, measured_at int8, received_at int8, value float8, each after its length
 _ROW: Final = struct.Struct("!hiiihiqiqid")
 PACK_ROW: Final = _ROW.pack
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since 2000-01-01 UTC of an aware instant."""
-    return (instant - _EPOCH) // _MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def pack_row(device_id: int, quantity: int, measured_us: int, received_us: int, value: float) -> bytes:
@@ -41,5 +41,5 @@ def pack_row(device_id: int, quantity: int, measured_us: int, received_us: int, 
 def unpack_row(row: bytes) -> Row:
     """The reverse of `pack_row`."""
     _, _, device_id, _, quantity, _, measured_us, _, received_us, _, value = _ROW.unpack(row)
-    measured_at, received_at = (_EPOCH + us * _MICROSECOND for us in (measured_us, received_us))
+    measured_at, received_at = (EPOCH + us * MICROSECOND for us in (measured_us, received_us))
     return Row(device_id, quantity, measured_at, received_at, value)

@@ -5,10 +5,9 @@ reading but its packed bytes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
 from devices.errors import Rejected
@@ -16,9 +15,9 @@ from devices.model import MAX_DEVICE_NAME, Decoded, Event, Lane, Reason, Refusal
 from devices.registry import Decoder, Drivers
 from ingest.batch import Batch, Happening, Message, Packet, Refused
 from ingest.beacon import BEACON_PREFIX, Beacon
-from ingest.copy_format import PACK_ROW, microseconds, pack_row
+from ingest.copy_format import EPOCH, MICROSECOND, PACK_ROW, microseconds, pack_row
 
-# About 400 bytes each; a topic beyond them is looked up again, which costs a microsecond.
+# About 400 bytes each. When there are more, all are forgotten and looked up again, which costs a microsecond each.
 _TOPICS_KEPT: Final = 50_000
 
 
@@ -56,10 +55,7 @@ class Intake:
     device_ids: Mapping[str, int]
     limits: Limits
     beacon: Beacon | None = None
-    _decoder: Callable[[str], Decoder] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_decoder", lru_cache(maxsize=_TOPICS_KEPT)(self.drivers.decoder))
+    _decoders: dict[str, Decoder] = field(init=False, repr=False, default_factory=dict)
 
     def sort(self, packets: Iterable[Packet], received_at: datetime, batch: Batch) -> None:
         """Decodes messages that were read together and adds what they come to to a batch.
@@ -71,11 +67,13 @@ class Intake:
         """
         earliest, latest = received_at - self.limits.late_window, received_at + self.limits.future_tolerance
         received_us = microseconds(received_at)
-        decoder, rows, ends, messages = self._decoder, batch.rows, batch.row_ends, batch.row_messages
+        decoders, rows, ends, messages = self._decoders, batch.rows, batch.row_ends, batch.row_messages
         append, known, pack = rows.append, self.device_ids.get, PACK_ROW
         for packet in packets:
             try:
-                decoded = decoder(packet.topic)(packet.payload)
+                topic = packet.topic
+                decoder = decoders.get(topic) or self._decoder(topic)
+                decoded = decoder(packet.payload)
             except Rejected as rejected:
                 self._rejected(packet, received_at, rejected, batch)
                 continue
@@ -90,7 +88,7 @@ class Intake:
                     if measured_at is None:
                         measured_us = received_us
                     elif earliest <= measured_at <= latest:
-                        measured_us = microseconds(measured_at)
+                        measured_us = (measured_at - EPOCH) // MICROSECOND  # microseconds(), spelled out as well
                     else:
                         del rows[before:]
                         self._sort_carefully(Message.of(packet, received_at), decoded, batch)
@@ -101,6 +99,12 @@ class Intake:
             else:
                 ends.append(len(rows))
                 messages.append(packet)
+
+    def _decoder(self, topic: str) -> Decoder:
+        if len(self._decoders) >= _TOPICS_KEPT:
+            self._decoders.clear()
+        decoder = self._decoders[topic] = self.drivers.decoder(topic)
+        return decoder
 
     def sort_unknown(self, batch: Batch) -> None:
         """Deals with `Batch.unknown` after the database was asked: found devices are stored, the others quarantined."""
