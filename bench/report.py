@@ -104,19 +104,20 @@ def _cpu(results: Results, name: str, scenario: str, keys: Sequence[str]) -> Fig
 
 
 def _decoding(results: Results, *, at_most: float) -> Figure:
-    """The dearest of the JSON families against the limit, and every family for information."""
+    """The dearest of the JSON families against the limit; `results.json` has every family."""
     runs = results.get("decoding")
-    families = sorted({key for run in runs.valid for key in run}) if runs is not None else []
-    costs = {
-        key.removesuffix("_us"): cost for key in families if (cost := _median(results, "decoding", key)) is not None
-    }
-    json_costs = {name: cost for name, cost in costs.items() if name not in BINARY}
-    target = f"≤ {at_most:g} µs"
-    name = "decoding a message, each JSON family's mean"
-    if not json_costs:
-        return Figure(name=name, target=target, measured=_missing(results, "decoding"), met=None)
-    shown = " · ".join(f"{name} {cost:.1f}" for name, cost in sorted(costs.items(), key=lambda each: each[1]))
-    return Figure(name=name, target=target, measured=shown, met=max(json_costs.values()) <= at_most)
+    names = {key.removesuffix("_us") for run in runs.valid for key in run} if runs is not None else set()
+    costs = {name: cost for name in names - BINARY if (cost := _median(results, "decoding", f"{name}_us")) is not None}
+    dearest = max(costs, key=lambda name: costs[name], default=None)
+    within = sum(cost <= at_most for cost in costs.values())
+    return Figure(
+        name="decoding a message, dearest JSON family",
+        target=f"≤ {at_most:g} µs",
+        measured=_missing(results, "decoding")
+        if dearest is None
+        else f"{dearest} {costs[dearest]:.1f} µs; {within} of {len(costs)} within",
+        met=None if dearest is None else costs[dearest] <= at_most,
+    )
 
 
 def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
