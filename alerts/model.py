@@ -15,9 +15,22 @@ class Kind(StrEnum):
     FALL = "fall"
     SOS_UNKNOWN_DEVICE = "sos_unknown_device"
     FALL_UNKNOWN_DEVICE = "fall_unknown_device"
+    POSSIBLE_FALL = "possible_fall"
     INACTIVITY = "inactivity"
+    ABSENCE_CHECK = "absence_check"
+    ABSENCE_USE = "absence_use"
+    LEAK = "leak"
+    CONTINUOUS_FLOW = "continuous_flow"
+    HIGH_USE = "high_use"
     MONITORING_LOST = "monitoring_lost"
     MONITORING_IMPAIRED = "monitoring_impaired"
+    BATTERY_LOW = "battery_low"
+    TAMPER = "tamper"
+    CLOCK_WRONG = "clock_wrong"
+    METER_FAULT = "meter_fault"
+    TEST_OVERDUE = "test_overdue"
+    CHECK_OVERDUE = "check_overdue"
+    AREA_INCIDENT = "area_incident"
     HEARING_LOST = "hearing_lost"
 
     @property
@@ -93,23 +106,26 @@ _BY_SERVICE = frozenset({Outcome.RESOLVED_BY_SIGN_OF_LIFE, Outcome.RECORDED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a case is about: a home, else a device that serves no home, else the site itself.
+    """What a case is about: a home, else a device that serves no home, else an area or a gateway, else the site itself.
 
-    `area_id` says where a device without a home was last installed; a home's area is read with the home.
+    `area_id` beside a device says where it was last installed; a home's area is read with the home.
     """
 
     home_id: int | None = None
     device_name: str | None = None
     area_id: int | None = None
+    gateway: str | None = None
 
     @property
     def key(self) -> str:
-        """`home/12`, `device/btn-7` or `site`: with the kind, the identity of an open case."""
+        """`home/12`, `device/btn-7`, `gateway/gw-3`, `area/4`, `site`: with the kind, the identity of an open case."""
         if self.home_id is not None:
             return f"home/{self.home_id}"
         if self.device_name is not None:
             return f"device/{self.device_name}"
-        return "site"
+        if self.gateway is not None:
+            return f"gateway/{self.gateway}"
+        return "site" if self.area_id is None else f"area/{self.area_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

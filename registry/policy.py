@@ -29,33 +29,100 @@ class Policy:
 
     Attributes:
         inactivity_volume_l: less water than this ...
-        inactivity_window_h: ... in this many hours is inactivity (both after the programmes of Shanghai and Shenzhen).
+        inactivity_window_h: ... in this many hours is soft inactivity: somebody asks (Shanghai, Shenzhen) ...
+        inactivity_hard_window_h: ... and in this many, hard inactivity: somebody goes.
+        inactivity_learned: whether the home's own line, once learned, takes the place of the soft window.
+        inactivity_min_h: a learned line is never below this many hours without use ...
+        inactivity_max_h: ... and never above.
+        inactivity_first_use_by: local time of day by which water was used since the night, "HH:MM"; "" for never.
+        holidays: the country whose public holidays are no workdays (ISO 3166 code); "" for none.
+        leak_h: water in every interval for this many hours is a leak (Shenzhen: 24).
+        flow_h: water running without a break for this many hours (Sakaki: 2).
+        day_max_l: more water than this in a day (Jing'an: 2 m³).
+        fall_cancel_s: how long a fall waits for its cancellation, where the device itself does not wait.
+        night_from: local time from which a visit to the bathroom is one at night, "HH:MM" ...
+        night_until: ... and until when.
+        test_days: a button's test press is overdue after this many days; 0: none is asked for.
+        check_days: a button's check, by a test, a press or any other action, is overdue after this many; 0: not asked.
+        battery_low_pct: a battery at or below this is low.
         silence_intervals: a device is lost after this many reporting intervals without a word ...
         silence_min_s: ... but not before this long.
+        area_homes: so many homes of an area or a gateway at once, at least ...
+        area_share: ... and this share of those that are watched, are one incident of the area.
+        absence_check_h: after an absence without a sign of life for this many hours, somebody asks.
     """
 
     inactivity_volume_l: float = 10.0
     inactivity_window_h: float = 12.0
+    inactivity_hard_window_h: float = 24.0
+    inactivity_learned: bool = True
+    inactivity_min_h: float = 8.0
+    inactivity_max_h: float = 24.0
+    inactivity_first_use_by: str = ""
+    holidays: str = "CN"
+    leak_h: float = 24.0
+    flow_h: float = 2.0
+    day_max_l: float = 2000.0
+    fall_cancel_s: float = 30.0
+    night_from: str = "22:00"
+    night_until: str = "06:00"
+    test_days: float = 35.0
+    check_days: float = 0.0
+    battery_low_pct: float = 15.0
     silence_intervals: float = 3.0
     silence_min_s: float = 3600.0
+    area_homes: float = 5.0
+    area_share: float = 0.3
+    absence_check_h: float = 12.0
 
     @property
     def inactivity_window(self) -> timedelta:
         """`inactivity_window_h` as a duration."""
         return timedelta(hours=self.inactivity_window_h)
 
+    @property
+    def longest_window(self) -> timedelta:
+        """The longest span of water series that a rule asks for."""
+        return timedelta(
+            hours=max(self.inactivity_window_h, self.inactivity_hard_window_h, self.inactivity_max_h, self.leak_h)
+        )
+
     def silence_limit(self, interval_s: float) -> timedelta:
         """How long a device that reports every `interval_s` may be silent."""
         return timedelta(seconds=max(self.silence_intervals * interval_s, self.silence_min_s))
+
+
+_Hours = Annotated[float, Field(ge=1, le=168)]
+_Litres = Annotated[float, Field(gt=0, le=1_000_000)]
+_Days = Annotated[float, Field(ge=0, le=3660)]
+_Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     inactivity_volume_l: Annotated[float, Field(gt=0, le=10_000)] | None = None
-    inactivity_window_h: Annotated[float, Field(ge=1, le=168)] | None = None
+    inactivity_window_h: _Hours | None = None
+    inactivity_hard_window_h: _Hours | None = None
+    inactivity_learned: bool | None = None
+    inactivity_min_h: _Hours | None = None
+    inactivity_max_h: _Hours | None = None
+    inactivity_first_use_by: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] | None = None
+    holidays: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] | None = None
+    leak_h: _Hours | None = None
+    flow_h: Annotated[float, Field(ge=0.25, le=168)] | None = None
+    day_max_l: _Litres | None = None
+    fall_cancel_s: Annotated[float, Field(ge=0, le=300)] | None = None
+    night_from: _Clock | None = None
+    night_until: _Clock | None = None
+    test_days: _Days | None = None
+    check_days: _Days | None = None
+    battery_low_pct: Annotated[float, Field(ge=0, le=100)] | None = None
     silence_intervals: Annotated[float, Field(ge=1, le=1_000)] | None = None
     silence_min_s: Annotated[float, Field(ge=60, le=604_800)] | None = None
+    area_homes: Annotated[float, Field(ge=2, le=1_000_000)] | None = None
+    area_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    absence_check_h: _Hours | None = None
 
 
 DEFAULTS: Final = Policy()
@@ -163,7 +230,7 @@ def names() -> Sequence[str]:
     return list(asdict(DEFAULTS))
 
 
-def _checked(parameters: JsonValue) -> dict[str, float]:
+def _checked(parameters: JsonValue) -> dict[str, Any]:
     try:
         return _Parameters.model_validate(parameters).model_dump(exclude_none=True)
     except ValidationError as error:

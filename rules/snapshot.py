@@ -35,6 +35,43 @@ class WaterSeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A period in which nobody is home: as it was noted, or cut short where somebody ended it early.
+
+    Attributes:
+        reason: hospital, travel, family or other.
+    """
+
+    absence_id: int
+    from_at: datetime
+    until_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeEvent:
+    """Something that happened in the home, as stored.
+
+    Attributes:
+        kind: an `EventKind`, or one that a later release has written.
+    """
+
+    event_id: int
+    kind: str
+    device: str
+    measured_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """What a device last said of its battery."""
+
+    pct: float
+    measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """A device for as long as it serves the home.
 
@@ -44,6 +81,12 @@ class Installation:
         meters_water: it is known to be a water meter, from how it was installed or from what it sent.
         pulses_unknown: it counts pulses, and the installation does not say how many litres one is.
         water: its water readings within the installation, from before the span to be judged on.
+        calls: it is pressed or worn to call for help.
+        gateway: the gateway it is heard through, where that is known.
+        battery: the last that is known of its battery.
+        tested_at: its last test press; for buttons only.
+        used_at: its last test, press or other action; for buttons only.
+        motion_at: when it last saw somebody move.
     """
 
     device: str
@@ -54,6 +97,12 @@ class Installation:
     meters_water: bool = False
     pulses_unknown: bool = False
     water: WaterSeries = WaterSeries()
+    calls: bool = False
+    gateway: str | None = None
+    battery: Battery | None = None
+    tested_at: datetime | None = None
+    used_at: datetime | None = None
+    motion_at: datetime | None = None
 
     @property
     def interval(self) -> timedelta:
@@ -96,12 +145,19 @@ class Snapshot:
         looked_until: the measured time up to which earlier looks have judged the series; None at the first look.
         ongoing: rule -> since when its condition holds, as the last look left it.
         failures: rule -> its failure on this home.
+        absences: those that are not over, and those that were not when the span that is read begins; oldest first.
+        events: what happened in the last `EVENTS_READ`, oldest first, by time of receipt.
+        incidents: the reasons of the incidents that the home's area or gateways are in now.
+        profile: its learned habits; None until they are learned.
     """
 
     home_id: int
     time_zone: str
     policy: Policy
     installations: tuple[Installation, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    events: tuple[HomeEvent, ...] = ()
+    incidents: frozenset[str] = frozenset()
     open_kinds: frozenset[Kind] = frozenset()
     hearing: Hearing | None = None
     looked_until: datetime | None = None
@@ -114,6 +170,7 @@ class Snapshot:
 
 
 FIRST_LOOK = timedelta(hours=24)
+EVENTS_READ = timedelta(hours=48)
 _FIRST_READ = timedelta(days=7)
 OVERLAP = timedelta(hours=24)
 """How far behind what was judged a reading may fill a gap and still be seen."""
@@ -127,8 +184,8 @@ def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late
     """
     earliest = now - late_window
     if looked_until is None:
-        return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.inactivity_window))
-    return max(earliest, min(looked_until, now) - policy.inactivity_window - max(OVERLAP, policy.inactivity_window))
+        return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window))
+    return max(earliest, min(looked_until, now) - policy.longest_window - max(OVERLAP, policy.longest_window))
 
 
 def instant(epoch_s: float) -> datetime:
