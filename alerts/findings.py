@@ -9,11 +9,11 @@ from psycopg.errors import SerializationFailure
 
 from alerts import cases
 from alerts.cases import Author, Known, Recipient, Writing
-from alerts.lifecycle import judge
+from alerts.lifecycle import Action, judge
 from alerts.messages import MessageType
-from alerts.model import Finding, Kind, Reason, Severity, Subject, Verdict
+from alerts.model import Finding, Kind, Outcome, Reason, Severity, Subject, Verdict
 
-__all__ = ["Finding", "Kind", "Reason", "Severity", "Subject", "Verdict", "report"]
+__all__ = ["Finding", "Kind", "Outcome", "Reason", "Severity", "Subject", "Verdict", "report"]
 
 #: Whom a new alert is told to; the dispatcher knows the address.
 WATCHERS: Final = (Recipient(channel="webhook", recipient="default"),)
@@ -81,7 +81,7 @@ def _writing(finding: Finding, known: Known, now: datetime) -> Writing | None:
     return Writing(
         change=change,
         place=known.place,
-        said=finding.reason,
+        said=change.case.reason if change.entry is Action.RAISED_AGAIN else finding.reason,
         author=Author(actor="rules", source="rules", detail={}, event_id=finding.event_id),
         first_told=WATCHERS if change.tell in _CALLS else (),
     )

@@ -13,6 +13,8 @@ from devices.meters import EXACT_STEP_L
 from rules.water import Segment
 
 _ROUNDING_L = 1e-6
+_TOLERANCE_S = 300.0
+_TOLERANCE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,20 @@ class Dryness:
         return self.spells[-1] if self.spells and self.spells[-1].lasts else None
 
 
+def tolerance_s(window_s: float) -> float:
+    """By how much a window may be short: a meter that reads every hour does not do so to the second.
+
+    Without it, a reading taken a second early would cost the whole interval to the next one.
+    """
+    return min(_TOLERANCE_S, _TOLERANCE_SHARE * window_s)
+
+
 def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) -> Dryness:
-    """Judges every covered instant: dry, if less was used since the latest reading at least a window before it."""
+    """Judges every covered instant: dry, if less was used since the latest reading at least a window before it.
+
+    The window may be short by `tolerance_s`.
+    """
+    window_s -= tolerance_s(window_s)
     spells: list[Spell] = []
     judged_any = decided = False
     for segment in segments:

@@ -1,71 +1,86 @@
-"""Inactivity: less than a volume of water in a window of time that the meters really covered.
+"""Inactivity: no water is used in a home for longer than it should be: softly (ask) or hard (go there).
 
 Judged on the meters' own times, and never from a lack of data: where nothing is covered up to now, silence is the
-business of *monitoring lost*. The limits are those of Shanghai (Changning) and Shenzhen (Longgang): less than 10 L in
-12 h.
+business of *monitoring lost*. Several lines are drawn; whichever is crossed first speaks:
+
+- municipal, soft: less than 10 L in 12 h (Shanghai Changning, Shenzhen Longgang), until the home's own line is learned;
+- municipal, hard: less than 10 L in 24 h (Taicang, Liaocheng, Anji), always;
+- learned, soft and hard: no use for longer than this home ever is without (`rules.profile`);
+- first use: none since midnight by a time of day, where the policy names one (Sakaki).
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules.dry import Dryness, Spell, dryness
+from rules import habits, presence
+from rules.dry import Dryness, dryness, tolerance_s
+from rules.episodes import Episode, Line, LineName, episodes
+from rules.expected import next_word
 from rules.rule import Judgement
+from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.water import cover
+from rules.water import Segment, cover
+from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
 
 
 class Inactivity:
-    """Raises while a dry spell lasts, clears with use after it, records one that came and went between two looks."""
+    """Raises while an episode lasts, clears with use after it, records one that came and went between two looks."""
 
     name = "inactivity"
-    release = 2
+    release = 3
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges every instant the meters covered since the last look."""
         meters = [device for device in snapshot.installations if device.meters_water]
         serving = [meter for meter in meters if meter.removed_at is None]
-        window = snapshot.policy.inactivity_window
         if not serving:
             return Judgement(next_due=now + self.max_latency)
-        dry = dryness(
-            cover(meters),
-            volume_l=snapshot.policy.inactivity_volume_l,
-            window_s=snapshot.policy.inactivity_window_h * 3600.0,
-        )
-        interval = min(meter.interval for meter in serving)
         known_since = snapshot.ongoing.get(self.name)
-        if dry.covered_until_s is None:
+        told = known_since is not None or Kind.INACTIVITY in snapshot.open_kinds
+        absence = presence.away_at(snapshot.absences, now)
+        if absence is not None:
+            over = (_away(snapshot, absence.until_at, now),) if told else ()
+            return Judgement(findings=over, next_due=absence.until_at)
+        soon = next_word(serving, now)
+        segments = presence.at_home(cover(meters), snapshot.absences)
+        if not segments:
             begun = max(meter.installed_at for meter in serving)
-            due = max(begun + window, now + interval)
+            due = max(begun + snapshot.policy.inactivity_window, soon)
             return Judgement(next_due=due, judged_until=snapshot.judge_from(now), ongoing_since=known_since)
-        covered_until = instant(dry.covered_until_s)
+        drawn = _lines(segments, snapshot)
+        covered_until = instant(segments[-1].at_s[-1])
+        found = episodes([each.line for each in drawn])
         findings = [
-            _finding(snapshot, spell, Verdict.RECORD, since=instant(spell.since_s), meters=serving, now=now)
-            for spell in dry.spells
-            if not spell.lasts and _is_news(spell, snapshot, now)
+            _finding(snapshot, episode, Verdict.RECORD, since=instant(episode.since_s), meters=serving, now=now)
+            for episode in found
+            if not episode.lasts and _is_news(episode, snapshot, now)
         ]
-        ongoing_since, due = known_since, now + interval
-        if (spell := dry.lasting) is not None:
-            begun_before = known_since is not None and spell.first_judged and known_since.timestamp() < spell.since_s
-            ongoing_since = known_since if known_since is not None and begun_before else instant(spell.since_s)
-            limit = max(snapshot.policy.silence_limit(meter.interval.total_seconds()) for meter in serving)
-            if covered_until >= now - max(_STALE_AFTER, window) - limit:
-                findings.append(_finding(snapshot, spell, Verdict.RAISE, since=ongoing_since, meters=serving, now=now))
+        ongoing_since, due = known_since, soon
+        if found and found[-1].lasts:
+            episode = found[-1]
+            begun_before = (
+                known_since is not None and episode.first_judged and known_since.timestamp() < episode.since_s
+            )
+            ongoing_since = known_since if known_since is not None and begun_before else instant(episode.since_s)
+            if covered_until >= now - _stale_after(serving, snapshot):
+                findings.append(
+                    _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
+                )
         else:
-            told = known_since is not None or Kind.INACTIVITY in snapshot.open_kinds
-            if told and dry.decided:
-                findings.append(_sign_of_life(snapshot, covered_until))
+            decided = drawn[0].line.dryness.decided
+            if told and decided:
+                findings.append(_over(snapshot, segments, covered_until))
                 ongoing_since = None
-            if dry.decided or not told:
-                # Before this, no data can exist that would make a dry window.
-                due = max(due, _earliest(dry) + window)
+            if decided or not told:
+                # Before this, no data can exist that would cross a line.
+                due = max(due, _at_most(min(each.earliest_s for each in drawn), now + self.max_latency))
         return Judgement(
             findings=tuple(findings),
             next_due=due,
@@ -74,70 +89,142 @@ class Inactivity:
         )
 
 
-def _is_news(spell: Spell, snapshot: Snapshot, now: datetime) -> bool:
-    """Whether a spell that is over may not have been seen yet. One that was, the alerts know by when it began."""
-    judged_until, fired = snapshot.judge_from(now), instant(spell.fired_s)
+class _Drawn(NamedTuple):
+    """A line, and the earliest moment at which it could be crossed by data to come."""
+
+    line: Line
+    earliest_s: float
+
+
+def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
+    """The lines that hold for a home; the first is the soft one that says whether an episode is over."""
+    policy = snapshot.policy
+    learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
+    drawn = []
+    for name, severity, limit in (
+        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT]),
+        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone)),
+        (LineName.SILENT, Severity.HARD, learned[Severity.HARD]),
+    ):
+        if limit is not None:
+            dry = silences(segments, use_l=habits.USE_L, limit=limit)
+            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry))))
+    windows = [(Severity.HARD, policy.inactivity_hard_window_h)]
+    if learned[Severity.SOFT] is None:
+        windows.append((Severity.SOFT, policy.inactivity_window_h))
+    for severity, window_h in windows:
+        window_s = window_h * 3600.0
+        dry = dryness(segments, volume_l=policy.inactivity_volume_l, window_s=window_s)
+        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s)))
+    drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
+    return drawn
+
+
+_SPEAKS_FIRST: Final = (LineName.SILENT, LineName.DRY, LineName.FIRST_USE)
+
+
+def _tail(dry: Dryness) -> float:
+    assert dry.tail_since_s is not None  # noqa: S101 (there is cover)
+    return dry.tail_since_s
+
+
+def _at_most(epoch_s: float, latest: datetime) -> datetime:
+    return latest if epoch_s >= latest.timestamp() else instant(epoch_s)
+
+
+def _stale_after(serving: Sequence[Installation], snapshot: Snapshot) -> timedelta:
+    """How old the cover may be for an episode in it to be raised."""
+    limit = max(snapshot.policy.silence_limit(meter.interval.total_seconds()) for meter in serving)
+    return max(_STALE_AFTER, snapshot.policy.inactivity_window) + limit
+
+
+def _is_news(episode: Episode, snapshot: Snapshot, now: datetime) -> bool:
+    """Whether an episode that is over may not have been seen yet. One that was, the alerts know by when it began."""
+    judged_until, fired = snapshot.judge_from(now), instant(episode.fired_s)
     known_since = snapshot.ongoing.get(Inactivity.name)
-    if known_since is not None and spell.since_s <= known_since.timestamp() <= spell.until_s:
+    if known_since is not None and episode.since_s <= known_since.timestamp() <= episode.until_s:
         return False
-    # A reading may have come in late, behind what was judged. Where the spell began must have been read, or it would
+    # A reading may have come in late, behind what was judged. Where the episode began must have been read, or it would
     # seem to be another one.
     return fired > judged_until or (
-        snapshot.looked_until is not None and not spell.first_judged and fired > judged_until - OVERLAP
+        snapshot.looked_until is not None and not episode.first_judged and fired > judged_until - OVERLAP
     )
-
-
-def _earliest(dry: Dryness) -> datetime:
-    assert dry.tail_since_s is not None  # noqa: S101 (there is cover)
-    return instant(dry.tail_since_s)
 
 
 def _finding(
     snapshot: Snapshot,
-    spell: Spell,
+    episode: Episode,
     verdict: Verdict,
     *,
     since: datetime,
     meters: Sequence[Installation],
     now: datetime,
 ) -> Finding:
-    dry_s = round(spell.until_s - since.timestamp())
-    heard = [meter.heard_at for meter in meters if meter.heard_at is not None]
-    values: dict[str, JsonValue] = {
-        "dry_s": dry_s,
-        "used_l": round(spell.used_l, 3),
-        "limit_l": snapshot.policy.inactivity_volume_l,
-        "window_s": round(snapshot.policy.inactivity_window_h * 3600.0),
-    }
+    values = _values(snapshot, episode, since)
+    message = f"inactivity_{episode.line}"
     evidence: dict[str, JsonValue] = {
         **values,
-        "covered_until": instant(spell.until_s).isoformat(),
-        "meters": [m.device for m in meters],
+        "line": episode.line,
+        "covered_until": instant(episode.until_s).isoformat(),
+        "meters": [meter.device for meter in meters],
     }
     if verdict is Verdict.RECORD:
-        reason = Reason(id="inactivity_over", values=values)
+        reason = Reason(id=f"{message}_over", values=values)
     else:
         # The meter that has been silent longest is the one that limits what is known.
-        heard_s = round((now - min(heard)).total_seconds()) if heard else round(now.timestamp() - spell.until_s)
-        reason = Reason(id="inactivity_dry", values={**values, "heard_s": max(0, heard_s)})
+        heard = [meter.heard_at for meter in meters if meter.heard_at is not None]
+        heard_s = round((now - min(heard)).total_seconds()) if heard else round(now.timestamp() - episode.until_s)
+        reason = Reason(id=message, values={**values, "heard_s": max(0, heard_s)})
     return Finding(
         subject=Subject(home_id=snapshot.home_id),
         kind=Kind.INACTIVITY,
         verdict=verdict,
-        severity=Severity.SOFT,
+        severity=episode.severity,
         since=since,
         reason=reason,
         evidence=evidence,
     )
 
 
-def _sign_of_life(snapshot: Snapshot, at: datetime) -> Finding:
+def _values(snapshot: Snapshot, episode: Episode, since: datetime) -> dict[str, JsonValue]:
+    policy = snapshot.policy
+    values: dict[str, JsonValue] = {
+        "dry_s": round(episode.until_s - since.timestamp()),
+        "used_l": round(episode.used_l, 3),
+    }
+    match episode.line:
+        case LineName.DRY:
+            window_h = policy.inactivity_window_h if episode.hard_s is None else policy.inactivity_hard_window_h
+            return {**values, "limit_l": policy.inactivity_volume_l, "window_s": round(window_h * 3600.0)}
+        case LineName.SILENT:
+            limit = habits.learned_limit(snapshot, episode.severity)
+            assert limit is not None  # noqa: S101 (the line was crossed)
+            return {**values, "limit_s": round(limit(episode.spell.since_s) - episode.spell.since_s)}
+        case LineName.FIRST_USE:
+            return {**values, "by": policy.inactivity_first_use_by}
+
+
+def _cleared(snapshot: Snapshot, reason: Reason, at: datetime) -> Finding:
     return Finding(
         subject=Subject(home_id=snapshot.home_id),
         kind=Kind.INACTIVITY,
         verdict=Verdict.CLEAR,
         severity=Severity.SOFT,
         since=at,
-        reason=Reason(id="sign_of_life", values={}),
-        evidence={"covered_until": at.isoformat()},
+        reason=reason,
+        evidence={"until": at.isoformat()},
     )
+
+
+def _over(snapshot: Snapshot, segments: Sequence[Segment], at: datetime) -> Finding:
+    """Water was used again; or it was not, and a line that was crossed has been moved."""
+    known_since = snapshot.ongoing.get(Inactivity.name)
+    last_use_s = silences(segments, use_l=habits.USE_L, limit=lambda _: float("inf")).tail_since_s
+    if known_since is None or (last_use_s is not None and last_use_s > known_since.timestamp()):
+        return _cleared(snapshot, Reason(id="sign_of_life", values={}), at)
+    return _cleared(snapshot, Reason(id="inactivity_line_moved", values={}), at)
+
+
+def _away(snapshot: Snapshot, until: datetime, now: datetime) -> Finding:
+    local = until.astimezone(zone(snapshot.time_zone))
+    return _cleared(snapshot, Reason(id="inactivity_away", values={"until": f"{local:%Y-%m-%d %H:%M}"}), now)

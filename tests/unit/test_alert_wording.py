@@ -27,6 +27,8 @@ SPANS = [
 ]
 VALUES: dict[str, JsonValue] = {
     "device": "btn-1",
+    "until": "2026-03-30 18:00",
+    "by": "10:00",
     "rule": "inactivity",
     "failures": 3,
     "used_l": 2.0,

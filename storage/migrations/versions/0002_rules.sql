@@ -25,11 +25,14 @@ COMMENT ON TABLE absence IS 'a period in which nobody is home, always with an en
 COMMENT ON COLUMN absence.ended_at IS 'when it was said to be over, where that was before until_at; equal to from_at: it never was';
 
 CREATE TABLE home_profile (
-    home_id    integer PRIMARY KEY REFERENCES home,
-    epoch_at   timestamptz NOT NULL,
-    profile    jsonb
+    home_id  integer PRIMARY KEY REFERENCES home,
+    epoch_at timestamptz NOT NULL,
+    profiles jsonb NOT NULL
 );
-COMMENT ON TABLE home_profile IS 'a home''s learned habits: made of what was measured and received before epoch_at; null where that did not suffice';
+CREATE INDEX home_profile_epoch ON home_profile (epoch_at);
+COMMENT ON TABLE home_profile IS 'a home''s learned habits; written once a week by rules.learning';
+COMMENT ON COLUMN home_profile.epoch_at IS 'the newest profile is made of what was measured and received before this';
+COMMENT ON COLUMN home_profile.profiles IS 'the last two, oldest first: {from_s, profile}, null where the history did not suffice';
 
 ALTER TABLE home_wake ADD COLUMN judge_at timestamptz;
 COMMENT ON COLUMN home_wake.judge_at IS 'not to be judged before; null: at once';
