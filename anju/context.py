@@ -82,7 +82,7 @@ def database_url(loaded: "Settings") -> str:
 
 
 def drivers(loaded: "Settings") -> "Drivers":
-    """The drivers, below the prefixes that the settings name.
+    """The drivers, below the prefixes and with the positions that the settings have.
 
     Raises:
         SettingsError: a prefix is named twice, or for a driver that there is not.
@@ -92,6 +92,6 @@ def drivers(loaded: "Settings") -> "Drivers":
     from devices.registry import discover
 
     try:
-        return discover(loaded.topic_prefixes)
+        return discover(loaded.topic_prefixes, keep_positions=loaded.keep_positions)
     except DriverConflict as conflict:
         raise SettingsError(f"ANJU_TOPIC_PREFIXES: {conflict}") from None

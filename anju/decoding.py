@@ -79,18 +79,19 @@ def decode(drivers: Drivers, case: Case) -> Outcome:
     return Outcome(lines=tuple(lines), rejected=rejected)
 
 
-def decode_as(driver: Driver, case: Case) -> Outcome:
+def decode_as(driver: Driver, case: Case, *, keep_positions: bool = False) -> Outcome:
     """Decodes a message as one family's, whatever its topic begins with.
 
     The first level may be a prefix that a site chose in place of the family's own; or there is none, and the topic
     begins where the family's begins after it.
     """
     prefix = case.topic.partition("/")[0]
+    alone = collect([driver], keep_positions=keep_positions)
     if prefix in driver.PREFIXES:
-        return decode(collect([driver]), case)
-    outcome = decode(collect([driver], {driver.NAME: (prefix,)}), case)
+        return decode(alone, case)
+    outcome = decode(collect([driver], {driver.NAME: (prefix,)}, keep_positions=keep_positions), case)
     if outcome.rejected and outcome.lines[0]["rejected"] == Reason.TOPIC_UNKNOWN:
-        return decode(collect([driver]), replace(case, topic=f"{driver.PREFIXES[0]}/{case.topic}"))
+        return decode(alone, replace(case, topic=f"{driver.PREFIXES[0]}/{case.topic}"))
     return outcome
 
 

@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     worker_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(default_factory=_worker_id)
 
     topic_prefixes: TopicPrefixes = Field(default_factory=dict)
+    keep_positions: bool = False
     late_window_days: PositiveFloat = 35
     future_tolerance_s: PositiveFloat = 600
     max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5_000

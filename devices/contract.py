@@ -13,6 +13,7 @@ from devices import quantities
 from devices.quantities import Quantity
 
 MAX_ENTRIES: Final = 1000
+MAX_CANCEL_S: Final = 3600
 
 
 def _bounds(quantity: Quantity) -> Any:
@@ -83,6 +84,14 @@ class EventMessage(TypedDict, total=False):
         str | int, Field(description="the device's own id of this event: a repetition with it is no second event")
     ]
     battery_pct: Annotated[float, Strict(), _bounds(quantities.BATTERY)]
+    cancel_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=MAX_CANCEL_S,
+            description="with a fall: for how many seconds the device has already waited for somebody to cancel it",
+        ),
+    ]
 
 
 @with_config(_OPEN)

@@ -29,3 +29,7 @@ class DriverConflict(DevicesError):
 
 class TableInvalid(DevicesError):
     """A table that comes with Anju is wrong or leaves something open: ours to mend before anything starts."""
+
+
+class NameInvalid(DevicesError):
+    """No device of this family can have this name: whoever typed it can mend it. The text says what would be right."""

@@ -1,9 +1,9 @@
 """Reading the fields of messages that others have designed: loosely typed, now and then impossible, or cut off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final, cast
+from typing import Final, Generic, TypeVar, cast
 
 from pydantic_core import from_json
 
@@ -13,6 +13,11 @@ from devices.times import parse_time
 
 _MAX_NUMBER_CHARS: Final = 32
 _MAX_ID_CHARS: Final = 64
+# Bounds for what a stranger's messages can make us remember: 64 sets of names of 4,000 characters.
+_MAX_SHAPES: Final = 64
+_MAX_SHAPE_CHARS: Final = 4_000
+
+_T = TypeVar("_T")
 # Makes a Reading of a tuple in a third of the time of calling the class; there are several for every message of a city.
 reading_of: Final = cast(Callable[[tuple[int, datetime | None, float]], Reading], partial(tuple.__new__, Reading))
 
@@ -80,6 +85,43 @@ class Gathered:
         return Decoded(device, self.readings, self.events, self.refusals)
 
 
+class FieldChoice(Generic[_T]):
+    """Which of a message's fields are ours, and what is done with each.
+
+    A device's messages have the same fields for years, so the answer is kept for each set of names; looking at twenty
+    names one by one costs as much as all the rest.
+
+    Args:
+        choose: what is done with a field of this name; None: it is not ours.
+    """
+
+    __slots__ = ("_choose", "_kept")
+
+    def __init__(self, choose: Callable[[str], _T | None]) -> None:
+        self._choose = choose
+        self._kept: dict[tuple[str, ...], tuple[tuple[str, _T], ...]] = {}
+
+    def of(self, message: Mapping[str, object]) -> tuple[tuple[str, _T], ...]:
+        """Our fields of a message, in its order."""
+        names = tuple(message)
+        known = self._kept.get(names)
+        return self._look(names) if known is None else known
+
+    def _look(self, names: tuple[str, ...]) -> tuple[tuple[str, _T], ...]:
+        chosen = tuple(_pairs(names, self._choose))
+        if sum(map(len, names)) <= _MAX_SHAPE_CHARS:
+            if len(self._kept) >= _MAX_SHAPES:
+                self._kept.clear()
+            self._kept[names] = chosen
+        return chosen
+
+
+def _pairs(names: Iterable[str], choose: Callable[[str], _T | None]) -> Iterable[tuple[str, _T]]:
+    for name in names:
+        if (what := choose(name)) is not None:
+            yield name, what
+
+
 def json_object(payload: bytes) -> dict[str, JsonValue] | None:
     """The payload as a JSON object; None if it is anything else."""
     try:
@@ -106,8 +148,8 @@ def number(raw: object) -> float | None:
 
 def short_text(raw: object) -> str | None:
     """A text or whole number that can be stored as an id; None for anything long, unprintable or of another type."""
+    if isinstance(raw, str):
+        return raw if 0 < len(raw) <= _MAX_ID_CHARS and raw.isprintable() else None
     if isinstance(raw, int) and not isinstance(raw, bool) and raw.bit_length() <= 64:
         return str(raw)
-    if isinstance(raw, str) and 0 < len(raw) <= _MAX_ID_CHARS and raw.isprintable():
-        return raw
     return None

@@ -48,6 +48,20 @@ class Run(NamedTuple):
     totals_l: Sequence[float]
 
 
+class Break(NamedTuple):
+    """Where a register does not go on from where it was: it was reset or exchanged, ran far backwards or leapt ahead.
+
+    Attributes:
+        at_s: of the first reading after it.
+        before_l: the last total before it.
+        after_l: the first one after it.
+    """
+
+    at_s: float
+    before_l: float
+    after_l: float
+
+
 def runs(
     times_s: Sequence[float],
     totals_l: Sequence[float],
@@ -68,15 +82,42 @@ def runs(
         pulse_l: litres per pulse, where it is a counter of pulses and so may overflow as computers' counters do.
         received_s: when each was received; empty where none came more than `CLOCK_STEP_S` late, or it is not known.
     """
+    return [run for stretch in _stretches(times_s, totals_l, step_l, pulse_l, received_s) for run in stretch]
+
+
+def breaks(
+    times_s: Sequence[float],
+    totals_l: Sequence[float],
+    *,
+    step_l: float = 0.0,
+    pulse_l: float | None = None,
+    received_s: Sequence[float] = (),
+) -> list[Break]:
+    """Where one of the `runs` ends and the next begins, oldest first, but for where a clock was set right."""
+    return [
+        Break(after.times_s[0], before.totals_l[-1], after.totals_l[0])
+        for stretch in _stretches(times_s, totals_l, step_l, pulse_l, received_s)
+        for before, after in pairwise(stretch)
+    ]
+
+
+def _stretches(
+    times_s: Sequence[float],
+    totals_l: Sequence[float],
+    step_l: float,
+    pulse_l: float | None,
+    received_s: Sequence[float],
+) -> list[list[Run]]:
+    """The runs between the moments at which the clock was set right."""
     if not times_s:
         return []
     cuts = _clock_cuts(times_s, received_s)
     if not cuts and _steady(totals_l):
-        return [Run(times_s, totals_l)]
-    found: list[Run] = []
-    for start, stop in pairwise([0, *cuts, len(times_s)]):
-        found += _Register(times_s[start:stop], totals_l[start:stop], step_l, pulse_l).runs()
-    return found
+        return [[Run(times_s, totals_l)]]
+    return [
+        _Register(times_s[start:stop], totals_l[start:stop], step_l, pulse_l).runs()
+        for start, stop in pairwise([0, *cuts, len(times_s)])
+    ]
 
 
 def common_step(totals_l: Iterable[float]) -> float:

@@ -45,8 +45,11 @@ class EventKind(StrEnum):
     OFFLINE = "offline"
 
 
-WAKING = frozenset({EventKind.BUTTON_PRESS, EventKind.FALL, EventKind.FALL_CANCELLED})
-"""The events that are judged at once. A cancelled fall is among them: it changes what a duty worker reads."""
+CALLING = frozenset({EventKind.BUTTON_PRESS, EventKind.FALL, EventKind.FALL_CANCELLED})
+"""The events that are a call for help by themselves, and the one that takes a call back."""
+
+WAKING = CALLING | {EventKind.ACCELERATION_BURST}
+"""The events that are judged at once. A burst of acceleration is one: only rules can say whether it is a fall."""
 
 
 class Reason(StrEnum):

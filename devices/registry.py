@@ -6,15 +6,17 @@ look into a table, however many families there are.
 
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
-from devices.errors import DriverConflict, Rejected
+from devices.errors import DriverConflict, NameInvalid, Rejected
 from devices.model import Decoded, Lane, Model, Reason
 from devices.naming import names_call_button, same_model
+from devices.positions import Finder, keeping
 
 Decoder = Callable[[bytes], Decoded]
 
@@ -29,9 +31,14 @@ class TopicFilter(NamedTuple):
 class Driver(Protocol):
     """What a module in `devices.drivers` offers.
 
-    It may also offer `MODELS: tuple[Model, ...]`, the devices that its vectors show, and, where presses and telemetry
-    share a topic, `URGENT_FILTERS: tuple[str, ...]`: filters below the prefix with `{device}` in the place of the
-    device's name.
+    It may also offer
+
+    - `MODELS: tuple[Model, ...]`, the devices that its vectors show;
+    - where presses and telemetry share a topic, `URGENT_FILTERS: tuple[str, ...]`: filters below the prefix with
+      `{device}` in the place of the device's name;
+    - `installed_name(text: str) -> str`: the name that messages carry of a device whose label, or whoever typed it off,
+      says `text`; raises `NameInvalid` where it can be no name of the family;
+    - `position(payload: bytes) -> Position | None`: see `devices.positions`.
 
     Attributes:
         NAME: of the family; stored with each device.
@@ -77,11 +84,16 @@ class Family(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """All drivers, by name and by the first level of their topics."""
+    """All drivers, by name and by the first level of their topics.
+
+    Attributes:
+        keep_positions: presses and falls keep where they happened.
+    """
 
     by_name: Mapping[str, Driver]
     by_prefix: Mapping[str, Driver]
     families: Mapping[str, Family]
+    keep_positions: bool = False
 
     def decode(self, topic: str, payload: bytes) -> Decoded:
         """Decodes a message with the driver its topic belongs to.
@@ -102,7 +114,11 @@ class Drivers:
         if driver is None:
             raise Rejected(Reason.TOPIC_UNKNOWN, "no driver reads this topic")
         bind: Callable[[str], Decoder] | None = getattr(driver, "decoder", None)
-        return partial(driver.decode, rest) if bind is None else bind(rest)
+        decode = partial(driver.decode, rest) if bind is None else bind(rest)
+        if not self.keep_positions:
+            return decode
+        find: Finder | None = getattr(driver, "position", None)
+        return decode if find is None else keeping(decode, find)
 
     def filters(self, lane: Lane) -> tuple[str, ...]:
         """The topic filters of a lane, over all drivers and prefixes."""
@@ -116,6 +132,24 @@ class Drivers:
     def urgent_templates(self) -> Mapping[str, tuple[str, ...]]:
         """Of each driver whose presses share a topic with telemetry, the filters with `{device}` in them."""
         return {name: family.urgent_templates for name, family in self.families.items() if family.urgent_templates}
+
+    def installed_name(self, driver: str, text: str) -> str:
+        """The name that messages of a family carry of a device which somebody calls `text`; as it is, of most families.
+
+        Raises:
+            NameInvalid: it can be no name of this family.
+        """
+        bind: Callable[[str], str] | None = getattr(self.by_name.get(driver), "installed_name", None)
+        return text if bind is None else bind(text)
+
+    def spellings(self, text: str) -> Mapping[str, str]:
+        """The names that messages carry of a device which somebody calls `text`, by driver, where they are others."""
+        names: dict[str, str] = {}
+        for driver in self.by_name:
+            with suppress(NameInvalid):
+                if (name := self.installed_name(driver, text)) != text:
+                    names[driver] = name
+        return names
 
     def presses(self, driver: str, model: str | None, device: str) -> bool:
         """Whether an installed device is there to call for help: by its model, else by the word in its names."""
@@ -149,12 +183,18 @@ class Drivers:
         return tuple(template.replace("{device}", device) for template in family.urgent_templates)
 
 
-def collect(drivers: Iterable[Driver], prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:
+def collect(
+    drivers: Iterable[Driver],
+    prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    *,
+    keep_positions: bool = False,
+) -> Drivers:
     """Puts drivers into tables.
 
     Args:
         drivers: each name once.
         prefixes: for some drivers, by name, other prefixes than their own.
+        keep_positions: presses and falls keep where they happened, in their detail; else no driver looks.
 
     Raises:
         DriverConflict: two of them share a name or a prefix, or a name in `prefixes` is no driver's.
@@ -174,7 +214,12 @@ def collect(drivers: Iterable[Driver], prefixes: Mapping[str, tuple[str, ...]] =
     if strangers := set(prefixes) - set(families):
         raise DriverConflict(f"no driver is named {min(strangers)!r} (there are: {', '.join(families)})")
     by_name = {name: family.driver for name, family in families.items()}
-    return Drivers(MappingProxyType(by_name), MappingProxyType(by_prefix), MappingProxyType(families))
+    return Drivers(
+        MappingProxyType(by_name),
+        MappingProxyType(by_prefix),
+        MappingProxyType(families),
+        keep_positions=keep_positions,
+    )
 
 
 def _family(driver: Driver, prefixes: tuple[str, ...]) -> Family:
@@ -185,8 +230,11 @@ def _family(driver: Driver, prefixes: tuple[str, ...]) -> Family:
     )
 
 
-def discover(prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Drivers:
+def discover(
+    prefixes: Mapping[str, tuple[str, ...]] = MappingProxyType({}), *, keep_positions: bool = False
+) -> Drivers:
     """Loads every module of `devices.drivers`; see `collect`."""
     package = import_module("devices.drivers")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return collect([cast(Driver, import_module(f"devices.drivers.{name}")) for name in names], prefixes)
+    modules = [cast(Driver, import_module(f"devices.drivers.{name}")) for name in names]
+    return collect(modules, prefixes, keep_positions=keep_positions)

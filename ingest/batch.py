@@ -34,6 +34,11 @@ class Packet(Protocol):
         """Whether the broker may have sent it before."""
         ...
 
+    @property
+    def packet_id(self) -> int | None:
+        """The broker's number for it; None at QoS 0."""
+        ...
+
 
 class Message(NamedTuple):
     """One message as it was received.
@@ -46,6 +51,7 @@ class Message(NamedTuple):
         duplicate: the broker says that it may have sent it before.
         size_bytes: the payload's size as sent, where that is more than `payload` holds.
         irregular: why the codec could not read it as a whole: `oversized` or `malformed`.
+        packet_id: the broker's number for it; None at QoS 0, at which a copy for another session may be lost.
     """
 
     topic: str
@@ -55,6 +61,7 @@ class Message(NamedTuple):
     duplicate: bool = False
     size_bytes: int | None = None
     irregular: str | None = None
+    packet_id: int | None = None
 
     @classmethod
     def of(cls, packet: Packet, received_at: datetime) -> "Message":
@@ -67,6 +74,7 @@ class Message(NamedTuple):
             received_at=received_at,
             retain=packet.retain,
             duplicate=packet.duplicate,
+            packet_id=packet.packet_id,
         )
         if isinstance(packet, IrregularPublish):
             return message._replace(size_bytes=packet.payload_bytes, irregular=packet.reason)
@@ -98,6 +106,7 @@ class Happening:
         duplicate: the broker says that it may have sent the message before.
         detail: further fields.
         message: what it came in.
+        twin_since: the urgent session is known to have got a copy of the message, then or later; None: not known.
     """
 
     device_name: str
@@ -110,6 +119,7 @@ class Happening:
     duplicate: bool
     detail: Mapping[str, JsonValue]
     message: Message
+    twin_since: datetime | None = None
 
 
 @dataclass(slots=True)

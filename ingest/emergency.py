@@ -14,7 +14,7 @@ import httpx
 import structlog
 from standardwebhooks import Webhook
 
-from devices.model import WAKING
+from devices.model import CALLING
 from ingest.batch import Happening
 from ingest.repetition import SAME_ID_WITHIN, SAME_PAYLOAD_WITHIN
 
@@ -39,7 +39,7 @@ def overdue(
     found: dict[bytes, list[datetime]] = {}
     new: list[Happening] = []
     for each in happenings:
-        if each.kind not in WAKING or now - each.received_at < AFTER:
+        if each.kind not in CALLING or now - each.received_at < AFTER:
             continue
         alike = found.setdefault(mark(each), list(told.get(mark(each), ())))
         if not any(_is_copy(each, received_at) for received_at in alike):

@@ -12,9 +12,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from devices.model import WAKING
+from devices.model import CALLING, WAKING
 from ingest.batch import Happening
-from ingest.repetition import LOOK_BACK, Earlier, dedup_key, repeats
+from ingest.repetition import Earlier, dedup_key, look_back_to, repeats
 from storage.sql import load
 
 _Q: Final = load(__package__, "ingest.sql")
@@ -39,7 +39,7 @@ async def append(
     async with connection.pipeline():  # its end asks for the answers, BEGIN's among them
         await connection.execute(_Q.lock_devices, {"names": names})
         cursor = await connection.execute(
-            _Q.earlier_events, {"names": names, "since": min(each.received_at for each in happenings) - LOOK_BACK}
+            _Q.earlier_events, {"names": names, "since": min(look_back_to(each) for each in happenings)}
         )
     earlier: dict[tuple[str, str], list[Earlier]] = defaultdict(list)
     for device_name, kind, source_id, payload_hash, own_time, received_at in await cursor.fetchall():
@@ -54,7 +54,9 @@ async def append(
     if not stored:
         return 0
     for each in stored:
-        await connection.execute(_Q.append_event, {**_row(each), "waking": each.kind in WAKING, "now": now})
+        # What must first be computed on is judged behind the calls.
+        waits = {"waking": each.kind in WAKING, "judge_at": None if each.kind in CALLING else now}
+        await connection.execute(_Q.append_event, {**_row(each), **waits, "now": now})
     if any(each.kind in WAKING for each in stored):
         await connection.execute(_Q.notify_wake)
     return len(stored)

@@ -47,7 +47,7 @@ WITH new AS (
     ON CONFLICT (device_name, kind, dedup_key) DO NOTHING
     RETURNING event_id
 )
-INSERT INTO home_wake (event_id, created_at) SELECT event_id, %(now)s FROM new WHERE %(waking)s
+INSERT INTO home_wake (event_id, created_at, judge_at) SELECT event_id, %(now)s, %(judge_at)s FROM new WHERE %(waking)s
 
 -- name: notify_wake
 SELECT pg_notify('anju_wake', '')

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from ingest.batch import Happening
+from ingest.listening import MARGIN
 
 SAME_PAYLOAD_WITHIN: Final = timedelta(seconds=10)
 # A source that counts from zero after each restart uses its ids again.
@@ -35,6 +36,9 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
     sent before may be older: it was on its way when the session was last heard, so an equal payload from a little
     before then on is the same event.
 
+    On the bulk lane, however late: the urgent session is known to have got the same message (see `ingest.listening`),
+    and an event with that id or likeness came in since. Which of them it was need not be known.
+
     Args:
         new: the event.
         earlier: stored events of the same device and kind.
@@ -43,11 +47,15 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
     equal_since = new.received_at - SAME_PAYLOAD_WITHIN
     if new.duplicate and heard_until is not None:
         equal_since = min(equal_since, heard_until - 2 * SAME_PAYLOAD_WITHIN)
+    twin_since = None if new.twin_since is None else new.twin_since - MARGIN
     for known in earlier:
         alike = known.payload_hash == new.payload_hash
+        same_id = new.source_id is not None and known.source_id == new.source_id
         if alike and known.source_id == new.source_id and known.received_at == new.received_at:
             return True
-        if new.source_id is not None and known.source_id == new.source_id:
+        if twin_since is not None and (same_id or alike) and known.received_at >= twin_since:
+            return True
+        if same_id:
             times_differ = (
                 new.own_time is not None
                 and known.own_time is not None
@@ -62,6 +70,12 @@ def repeats(new: Happening, earlier: Iterable[Earlier], *, heard_until: datetime
         ):
             return True
     return False
+
+
+def look_back_to(new: Happening) -> datetime:
+    """From when on earlier events matter to a new one."""
+    since = new.received_at - LOOK_BACK
+    return since if new.twin_since is None else min(since, new.twin_since - MARGIN)
 
 
 def dedup_key(new: Happening) -> str:

@@ -8,7 +8,7 @@ acknowledged, the connection stops reading at its bound, and the broker keeps th
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,9 +22,11 @@ from ingest.beacon import INTERVAL_S, Beacon
 from ingest.emergency import EmergencyWebhook
 from ingest.errors import IngestError
 from ingest.intake import Intake, Limits
+from ingest.listening import twin_since
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.window import Delivery
+from ingest.subscriptions import CallButtons
 from ingest.writer import Writer
 from storage.pool import is_passing_fault
 
@@ -33,6 +35,8 @@ _log = structlog.get_logger()
 _RETRY_FIRST_S: Final = 0.1
 _RETRY_MOST_S: Final = 2.0
 _EMERGENCY_CHECK_S: Final = 1.0
+# A beacon takes milliseconds. An urgent session that needs longer is in trouble, and so the bulk lane's press counts.
+_TWIN_WITHIN_S: Final = 2.0
 # So many messages are decoded between two looks at the sockets, under a millisecond: the way of a press through this
 # process has some five steps, and each would wait for a whole batch otherwise.
 _SLICE: Final = 100
@@ -82,6 +86,8 @@ class Session:
         writer: stores the batches.
         emergency: told of presses that cannot be stored.
         may_connect: asked before each connection attempt; False ends the session as taken over.
+        twin: of a bulk session: the urgent session of this process at the same broker.
+        call_buttons: know what the twin is subscribed to.
         clock: tells the time.
     """
 
@@ -95,9 +101,13 @@ class Session:
         writer: Writer,
         emergency: EmergencyWebhook,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
+        twin: "Session | None" = None,
+        call_buttons: CallButtons | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.options = options
+        self._twin = twin
+        self._call_buttons = call_buttons
         self.broker = str(endpoint)
         self.writer = writer
         self._beacon = Beacon(options.client_id)
@@ -111,6 +121,7 @@ class Session:
         self._emergency = emergency
         self._clock = clock
         self._beacon_now = asyncio.Event()
+        self._stored = asyncio.Event()
         self.connection = Connection(
             endpoint,
             connection_options(
@@ -168,6 +179,7 @@ class Session:
         while True:
             work = await self._queue.get()
             await self._store(work.batch)
+            self._stored.set()
             self._waiting.remove(work)
             for delivery in work.deliveries:
                 self.connection.ack(delivery.generation, delivery.packet_ids)
@@ -176,6 +188,7 @@ class Session:
         delay_s = _RETRY_FIRST_S
         while True:
             try:
+                await self._look_for_twins(batch)
                 await self.writer.store(batch, self._intake)
                 return
             except (psycopg.Error, OSError, TimeoutError) as error:
@@ -186,8 +199,42 @@ class Session:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RETRY_MOST_S)
 
+    async def heard(self, until: datetime, *, within_s: float) -> bool:
+        """Whether this session has committed all that the broker got until an instant; a beacon tells."""
+        if not self.connection.subscribed:
+            return False
+        self._beacon_now.set()
+        try:
+            async with asyncio.timeout(within_s):
+                while self.writer.hearing is None or self.writer.hearing.until < until:
+                    self._stored.clear()
+                    await self._stored.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look_for_twins(self, batch: Batch) -> None:
+        """Finds out of which events the urgent session is known to have got a copy of its own."""
+        if self._twin is None or all(each.twin_since for each in batch.happenings):
+            return
+        heard_until = await self.writer.heard_until()
+        if not any(self._twin_since(each, heard_until) for each in batch.happenings):
+            return
+        if await self._twin.heard(self._clock(), within_s=_TWIN_WITHIN_S):
+            batch.happenings = [
+                replace(each, twin_since=each.twin_since or self._twin_since(each, heard_until))
+                for each in batch.happenings
+            ]
+
+    def _twin_since(self, event: Happening, heard_until: datetime | None) -> datetime | None:
+        if self._twin is None or self._call_buttons is None:
+            return None
+        since = self._call_buttons.heard_since(self._twin.connection, event.device_name, event.message.topic)
+        return twin_since(event.message, heard_until, since)
+
     async def _beacon_loop(self) -> None:
         while True:
+            self._beacon_now.clear()
             if self.connection.subscribed:
                 with contextlib.suppress(IngestError, TimeoutError):
                     async with asyncio.timeout(INTERVAL_S):
@@ -195,7 +242,6 @@ class Session:
                 wait_s = INTERVAL_S
             else:
                 wait_s = 0.2
-            self._beacon_now.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._beacon_now.wait(), wait_s)
 

@@ -20,6 +20,7 @@ from psycopg import AsyncConnection
 from devices.model import WAKING
 from devices.registry import Drivers
 from ingest.errors import SubscriptionRefused
+from ingest.listening import Epoch, Listening
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.options import Subscription
 from storage.pool import connect, is_passing_fault
@@ -84,6 +85,22 @@ class CallButtons:
         self._wanted: frozenset[str] = frozenset()
         self._called: set[str] = set()
         self._newest_event = 0
+        self._listening: dict[Connection, Listening] = {}
+
+    def heard_since(self, connection: Connection, device: str, topic: str) -> datetime | None:
+        """Since when an urgent session has heard a device's messages on a topic without a break; None: it does not.
+
+        Args:
+            connection: the session's.
+            device: the name it publishes under.
+            topic: of a message of it.
+        """
+        listening = self._listening.get(connection)
+        driver = self._drivers.by_prefix.get(topic.partition("/")[0])
+        if listening is None or driver is None:
+            return None
+        templates = self._drivers.urgent_templates().get(driver.NAME, ())
+        return listening.since(topic, [each.replace("{device}", device) for each in templates], _epoch(connection))
 
     async def keep(self, connections: Sequence[Connection]) -> None:
         """Looks at what is installed, and subscribes and unsubscribes accordingly, until it is cancelled.
@@ -124,6 +141,7 @@ class CallButtons:
                 installed = [Installed._make(each) for each in await cursor.fetchall()]
             if await self._anybody_new_called(database) or due:
                 await self._bring(connections, urgent_filters(installed, self._called, self._drivers))
+            self._take_down(connections)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _anybody_new_called(self, database: AsyncConnection[Any]) -> bool:
@@ -141,8 +159,21 @@ class CallButtons:
         if not (more or less):
             return
         self._wanted = wanted
+        for listening in self._listening.values():
+            listening.given_up(less)
         _log.info("call_buttons_changed", subscribed=len(more), unsubscribed=len(less), total=len(wanted))
         await asyncio.gather(*(_change(connection, more, less) for connection in connections))
+
+    def _take_down(self, connections: Sequence[Connection]) -> None:
+        at = self._clock()
+        for connection in connections:
+            if connection.subscribed:
+                granted = self._wanted.difference(connection.refused)
+                self._listening.setdefault(connection, Listening()).granted(granted, _epoch(connection), at)
+
+
+def _epoch(connection: Connection) -> Epoch:
+    return Epoch(connection.counters.connects, connection.counters.pauses)
 
 
 async def _change(connection: Connection, more: Sequence[str], less: Sequence[str]) -> None:

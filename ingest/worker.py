@@ -114,6 +114,7 @@ class _Worker:
         self._options = options
         self._clock = clock
         self._drivers = options.drivers
+        self._call_buttons = CallButtons(options.database_url, options.drivers, clock=clock)
         self._database_ready = database_ready
         self._readings_ready = asyncio.Event()
 
@@ -121,18 +122,21 @@ class _Worker:
         """Everything that goes on side by side."""
         yield self._when_ready(self._housekeeping())
         urgent = [self._session(endpoint, Lane.URGENT) for endpoint in self._options.brokers]
-        call_buttons = CallButtons(self._options.database_url, self._drivers, clock=self._clock)
-        yield self._when_ready(call_buttons.keep([session.connection for session in urgent]))
+        yield self._when_ready(self._call_buttons.keep([session.connection for session in urgent]))
         for endpoint, session in zip(self._options.brokers, urgent, strict=True):
             yield self._urgent(session)
             lease = BulkLease(
                 self._options.database_url, broker=str(endpoint), worker=self._options.worker_id, clock=self._clock
             )
             yield self._when_ready(lease.keep())
-            yield self._bulk(endpoint, lease)
+            yield self._bulk(endpoint, lease, session)
 
     def _session(
-        self, endpoint: Endpoint, lane: Lane, may_connect: Callable[[], Awaitable[bool]] | None = None
+        self,
+        endpoint: Endpoint,
+        lane: Lane,
+        may_connect: Callable[[], Awaitable[bool]] | None = None,
+        twin: Session | None = None,
     ) -> Session:
         options = self._options
         urgent = lane is Lane.URGENT
@@ -166,6 +170,8 @@ class _Worker:
             writer=writer,
             emergency=self.emergency,
             may_connect=may_connect,
+            twin=twin,
+            call_buttons=self._call_buttons,
             clock=self._clock,
         )
 
@@ -187,10 +193,10 @@ class _Worker:
                     _log.error("worker_id_in_use", broker=session.broker, worker=session.options.worker)
                 await asyncio.sleep(_TAKEN_OVER_WAIT_S)
 
-    async def _bulk(self, endpoint: Endpoint, lease: BulkLease) -> None:
+    async def _bulk(self, endpoint: Endpoint, lease: BulkLease, urgent: Session) -> None:
         while True:
             await lease.wait(held=True)
-            session = self._session(endpoint, Lane.BULK, lease.may_connect)
+            session = self._session(endpoint, Lane.BULK, lease.may_connect, urgent)
             with self.metrics.watching(session):
                 running = asyncio.create_task(session.run())
                 lost = asyncio.create_task(lease.wait(held=False))

@@ -121,6 +121,20 @@ class Writer:
             await self.disconnect()
             raise
 
+    async def heard_until(self) -> datetime | None:
+        """Until when the session has committed what it was sent; None: it never was.
+
+        Raises:
+            psycopg.Error, OSError, TimeoutError: it has to be looked up, and the database is not there.
+        """
+        if self.hearing is None:
+            try:
+                await self._connected()
+            except (psycopg.Error, OSError, TimeoutError):
+                await self.disconnect()
+                raise
+        return self.hearing.until if self.hearing else None
+
     async def disconnect(self) -> None:
         """Gives the connection up; the next `store` makes a new one."""
         connection, self._connection = self._connection, None

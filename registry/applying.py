@@ -54,6 +54,7 @@ class _Known(NamedTuple):
     home_id: int | None
     interval_s: int | None
     litres_per_pulse: float | None
+    resolution_l: float | None
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ async def _write_devices(
             beginnings.append(Beginning(before.device_id, home_id, _terms(device), now))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
-        elif Terms(before.interval_s, before.litres_per_pulse) != _terms(device):
+        elif Terms(before.interval_s, before.litres_per_pulse, before.resolution_l) != _terms(device):
             await installations.set_terms(conn, before.device_id, _terms(device))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
@@ -207,4 +208,4 @@ async def _write_devices(
 
 
 def _terms(device: DeviceRow) -> Terms:
-    return Terms(device.interval_s, device.litres_per_pulse)
+    return Terms(device.interval_s, device.litres_per_pulse, device.resolution_l)

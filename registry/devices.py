@@ -1,7 +1,8 @@
 """What is installed where, and what is heard although nobody installed it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from psycopg import AsyncConnection
@@ -29,6 +30,7 @@ class InstalledDevice(NamedTuple):
     home: str
     interval_s: int | None
     litres_per_pulse: float | None
+    resolution_l: float | None
     installed_at: datetime
     heard_at: datetime | None
 
@@ -41,6 +43,9 @@ class UnknownDevice(NamedTuple):
         topic: the topic of its last quarantined message; None when only presses or falls of it are kept.
         payload: that message.
         last_event: the last press or fall it sent, which raised an alert of its own.
+        retired_at: when it was taken out of a home, where it ever was in one; counted is what came in since.
+        area: that home's area.
+        home: that home.
     """
 
     device: str
@@ -50,6 +55,9 @@ class UnknownDevice(NamedTuple):
     topic: str | None
     payload: bytes | None
     last_event: str | None
+    retired_at: datetime | None
+    area: str | None
+    home: str | None
 
 
 class Period(NamedTuple):
@@ -59,6 +67,7 @@ class Period(NamedTuple):
     home: str
     interval_s: int | None
     litres_per_pulse: float | None
+    resolution_l: float | None
     since: datetime
     to: datetime | None
 
@@ -111,15 +120,38 @@ class DeviceRecord(NamedTuple):
 
 
 async def installed(conn: AsyncConnection[TupleRow], *, area: str | None = None) -> list[InstalledDevice]:
-    """Lists the devices installed now, in an area and all below it, or everywhere."""
+    """Lists the devices installed now, in an area and all below it, or everywhere.
+
+    Raises:
+        InstallationRefused: there is no such area.
+    """
+    if area is not None:
+        known = [path async for (path,) in await conn.execute(_SQL.areas)]
+        if area not in known:
+            close = get_close_matches(area, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`anju import` adds areas"
+            raise InstallationRefused(f"there is no area {area!r}; {hint}")
     cursor = await conn.execute(_SQL.installed, {"area": area, "quantities": list(by_code)})
     return [InstalledDevice(*row) async for row in cursor]
 
 
 async def unknown(conn: AsyncConnection[TupleRow], *, limit: int = 200) -> list[UnknownDevice]:
-    """Lists the devices heard but not installed, those heard last first."""
-    cursor = await conn.execute(_SQL.unknown, {"limit": limit})
+    """Lists the devices heard but not installed, those never installed and those retired; heard last first."""
+    cursor = await conn.execute(_SQL.unknown, {"limit": limit, "quantities": list(by_code)})
     return [UnknownDevice(*row) async for row in cursor]
+
+
+async def called(conn: AsyncConnection[TupleRow], text: str, spellings: Mapping[str, str]) -> str:
+    """The name of the device that somebody calls `text`; that text if no such device is known.
+
+    Args:
+        conn: a connection.
+        text: as typed.
+        spellings: how messages would spell it, by driver (`Drivers.spellings`).
+    """
+    parameters = {"names": [text, *spellings.values()], "drivers": [None, *spellings]}
+    row = await (await conn.execute(_SQL.called, parameters)).fetchone()
+    return text if row is None else str(row[0])
 
 
 async def show(conn: AsyncConnection[TupleRow], name: str) -> DeviceRecord:

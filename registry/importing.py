@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from devices.errors import NameInvalid
 from registry.errors import DeviceRefused, Fault, ImportRefused
 
 REQUIRED: Final = ("area", "home")
@@ -26,6 +27,7 @@ COLUMNS: Final = (
     "model",
     "interval_s",
     "litres_per_pulse",
+    "resolution_l",
 )
 DEFAULT_TIME_ZONE: Final = "Asia/Shanghai"
 DEFAULT_DRIVER: Final = "native"
@@ -36,7 +38,15 @@ _MAX_TEXT: Final = 200
 _MAX_DEVICE_NAME: Final = 128
 _MAX_INTERVAL_S: Final = 31 * 24 * 3600
 _NOT_IN_TOPICS: Final = frozenset("+#")
-_DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse")
+_DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse", "resolution_l")
+
+Naming = Callable[[str, str], str]
+"""From a driver's name and a device's, as somebody wrote it, to the name that messages carry; raises `NameInvalid`."""
+
+
+class _Known(NamedTuple):
+    drivers: Collection[str]
+    naming: Naming
 
 
 class HomeKey(NamedTuple):
@@ -53,6 +63,7 @@ class DeviceRow:
     Attributes:
         interval_s: the reporting interval; None for a device that reports only when something happens.
         litres_per_pulse: for meters that count pulses.
+        resolution_l: litres of the register's last digit; None: to be told from what it shows.
     """
 
     name: str
@@ -60,6 +71,7 @@ class DeviceRow:
     model: str | None
     interval_s: int | None
     litres_per_pulse: float | None
+    resolution_l: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +85,16 @@ class ImportRow:
     device: DeviceRow | None
 
 
+def as_written(_driver: str, name: str) -> str:
+    """The naming of those who write names as messages carry them."""
+    return name
+
+
 def read_rows(
     data: bytes,
     *,
     drivers: Collection[str],
+    naming: Naming = as_written,
     default_time_zone: str = DEFAULT_TIME_ZONE,
     encoding: str = "utf-8-sig",
 ) -> tuple[ImportRow, ...]:
@@ -85,6 +103,7 @@ def read_rows(
     Args:
         data: the file's bytes.
         drivers: the names of the drivers that exist.
+        naming: from a device's name in the file to the one that its messages carry.
         default_time_zone: what an empty `time_zone` means.
         encoding: how the bytes stand for text; the default is UTF-8 with or without a byte order mark.
 
@@ -100,7 +119,7 @@ def read_rows(
         if (first := cells_at.setdefault(content, line)) != line:
             faults.append(Fault(line=line, column=None, problem=f"is the same as line {first}"))
             continue
-        row = _read_row(line, cells, drivers, default_time_zone, faults)
+        row = _read_row(line, cells, _Known(drivers, naming), default_time_zone, faults)
         if row is not None:
             rows.append(row)
     faults.extend(_contradictions(rows))
@@ -111,13 +130,14 @@ def read_rows(
     return tuple(rows)
 
 
-def check_device(cells: Mapping[str, str], *, drivers: Collection[str]) -> DeviceRow:
+def check_device(cells: Mapping[str, str], *, drivers: Collection[str], naming: Naming = as_written) -> DeviceRow:
     """Checks the description of one device as that of a row of a file.
 
     Args:
-        cells: `device`, and as far as wanted `driver`, `model`, `interval_s` and `litres_per_pulse`; what is empty or
-            absent takes the defaults of an import.
+        cells: `device`, and as far as wanted `driver`, `model`, `interval_s`, `litres_per_pulse` and `resolution_l`;
+            what is empty or absent takes the defaults of an import.
         drivers: the names of the drivers that exist.
+        naming: from a device's name as typed to the one that its messages carry.
 
     Raises:
         DeviceRefused: with every fault.
@@ -131,7 +151,7 @@ def check_device(cells: Mapping[str, str], *, drivers: Collection[str]) -> Devic
     _check_text(filled, fault)
     if not filled["device"]:
         fault("device", "is empty")
-    device = _device(filled, drivers, fault)
+    device = _device(filled, _Known(drivers, naming), fault)
     if device is None or faults:
         raise DeviceRefused(faults)
     return device
@@ -215,7 +235,7 @@ def _check_header(header: Sequence[str]) -> None:
 
 
 def _read_row(
-    line: int, cells: Mapping[str, str], drivers: Collection[str], default_time_zone: str, faults: list[Fault]
+    line: int, cells: Mapping[str, str], known: _Known, default_time_zone: str, faults: list[Fault]
 ) -> ImportRow | None:
     before = len(faults)
 
@@ -229,7 +249,7 @@ def _read_row(
     time_zone = cells["time_zone"] or default_time_zone
     if not _is_time_zone(time_zone):
         fault("time_zone", f"{time_zone!r} is not a time zone; an example is {DEFAULT_TIME_ZONE}")
-    device = _device(cells, drivers, fault)
+    device = _device(cells, known, fault)
     if len(faults) > before:
         return None
     home = HomeKey(area, cells["home"])
@@ -261,7 +281,7 @@ def _is_time_zone(name: str) -> bool:
     return True
 
 
-def _device(cells: Mapping[str, str], drivers: Collection[str], fault: Callable[[str, str], None]) -> DeviceRow | None:
+def _device(cells: Mapping[str, str], known: _Known, fault: Callable[[str, str], None]) -> DeviceRow | None:
     name = cells["device"]
     if not name:
         for column in _DEVICE_COLUMNS:
@@ -274,16 +294,21 @@ def _device(cells: Mapping[str, str], drivers: Collection[str], fault: Callable[
     # Friendly names of zigbee2mqtt may take in several levels of a topic; nobody's name can have a wildcard.
     if bad := sorted(_NOT_IN_TOPICS.union("/" if driver == DEFAULT_DRIVER else "").intersection(name)):
         fault("device", f"{name!r} has {' '.join(bad)} in it, which an MQTT topic level cannot have")
-    if driver not in drivers:
-        close = get_close_matches(driver, drivers, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(drivers))}"
+    if driver not in known.drivers:
+        close = get_close_matches(driver, known.drivers, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known.drivers))}"
         fault("driver", f"there is no driver {driver!r}; {hint}")
+    try:
+        name = known.naming(driver, name)
+    except NameInvalid as invalid:
+        fault("device", str(invalid))
     return DeviceRow(
         name=name,
         driver=driver,
         model=cells["model"] or None,
         interval_s=_interval_s(cells["interval_s"], fault),
-        litres_per_pulse=_litres_per_pulse(cells["litres_per_pulse"], fault),
+        litres_per_pulse=_litres("litres_per_pulse", cells, fault),
+        resolution_l=_litres("resolution_l", cells, fault),
     )
 
 
@@ -303,7 +328,8 @@ def _interval_s(text: str, fault: Callable[[str, str], None]) -> int | None:
     return seconds or None
 
 
-def _litres_per_pulse(text: str, fault: Callable[[str, str], None]) -> float | None:
+def _litres(column: str, cells: Mapping[str, str], fault: Callable[[str, str], None]) -> float | None:
+    text = cells[column]
     if not text:
         return None
     try:
@@ -311,7 +337,7 @@ def _litres_per_pulse(text: str, fault: Callable[[str, str], None]) -> float | N
     except ValueError:
         litres = math.nan
     if not 0 < litres <= 1e6:
-        fault("litres_per_pulse", f"{text!r} is not a number of litres above 0, such as 1 or 0.5")
+        fault(column, f"{text!r} is not a number of litres above 0, such as 1 or 0.5")
     return litres
 
 

@@ -21,10 +21,12 @@ class Terms(NamedTuple):
     Attributes:
         interval_s: the reporting interval; None for a device that reports only when something happens.
         litres_per_pulse: for meters that count pulses.
+        resolution_l: litres of the register's last digit; None: to be told from what it shows.
     """
 
     interval_s: int | None
     litres_per_pulse: float | None
+    resolution_l: float | None
 
 
 class NewDevice(NamedTuple):

@@ -76,7 +76,7 @@ async def add(
     at = _not_ahead(since, now)
     async with conn.transaction():
         await installations.lock(conn)
-        home_id, key = await _find_home(conn, home)
+        home_id, key = await find_home(conn, home)
         before = await _on_record(conn, device.name)
         if before is None:
             (device_id,) = await installations.add_devices(conn, [NewDevice(device.name, device.driver, device.model)])
@@ -84,7 +84,7 @@ async def add(
             device_id = before.device_id
             check_add(device.name, before, key, since)
             await installations.set_device(conn, device_id, driver=device.driver, model=device.model)
-        terms = Terms(device.interval_s, device.litres_per_pulse)
+        terms = Terms(device.interval_s, device.litres_per_pulse, device.resolution_l)
         await installations.begin(conn, [Beginning(device_id, home_id, terms, at)])
         await installations.rearm(conn, [home_id], now=now)
     return Change(None, key, at)
@@ -100,7 +100,7 @@ async def move(conn: AsyncConnection[TupleRow], name: str, home: str, *, at: dat
     at = _not_ahead(at, now)
     async with conn.transaction():
         await installations.lock(conn)
-        home_id, key = await _find_home(conn, home)
+        home_id, key = await find_home(conn, home)
         before = await _must_be_on_record(conn, name)
         serving = check_end(name, before, at)
         if serving.home_id == home_id:
@@ -169,7 +169,12 @@ def home_keys(text: str) -> Iterator[HomeKey]:
         yield HomeKey("/".join(parts[:cut]), "/".join(parts[cut:]))
 
 
-async def _find_home(conn: AsyncConnection[TupleRow], text: str) -> tuple[int, HomeKey]:
+async def find_home(conn: AsyncConnection[TupleRow], text: str) -> tuple[int, HomeKey]:
+    """The home of a path: that of its area, a slash, and its name.
+
+    Raises:
+        InstallationRefused: there is none, or more than one.
+    """
     keys = list(home_keys(text))
     if not keys:
         raise InstallationRefused(f"{text!r} is no home: a home is city/district/street/community/home")
@@ -195,10 +200,10 @@ async def _on_record(conn: AsyncConnection[TupleRow], name: str) -> OnRecord | N
     row = await (await conn.execute(_SQL.device, {"name": name})).fetchone()
     if row is None:
         return None
-    device_id, home_id, area, home, interval_s, litres_per_pulse, since, free_since = row
+    device_id, home_id, area, home, interval_s, litres_per_pulse, resolution_l, since, free_since = row
     serving = None
     if home_id is not None:
-        serving = Serving(home_id, HomeKey(area, home), Terms(interval_s, litres_per_pulse), since)
+        serving = Serving(home_id, HomeKey(area, home), Terms(interval_s, litres_per_pulse, resolution_l), since)
     return OnRecord(device_id=device_id, serving=serving, free_since=free_since)
 
 

@@ -7,11 +7,13 @@ takes effect without a restart.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from registry.errors import RegistryError
 from storage.sql import load
@@ -158,7 +160,7 @@ def resolve(defaults: Policy, levels: Iterable[JsonValue]) -> Resolved:
     policy, faults = defaults, []
     for level in levels:
         try:
-            policy = replace(policy, **_checked(level))
+            policy = replace(policy, **checked(level))
         except PolicyRefused as refused:
             faults.append(str(refused))
     return Resolved(policy=policy, faults=tuple(faults))
@@ -207,14 +209,14 @@ async def change(
     Raises:
         PolicyRefused: a parameter is unknown or out of range; nothing was written.
     """
-    checked = _checked(dict(parameters))
+    said = checked(dict(parameters))
     async with conn.transaction():
         await conn.execute(
             _SQL.add,
             {
                 "area": scope.area_id,
                 "home": scope.home_id,
-                "parameters": Jsonb(checked),
+                "parameters": Jsonb(said),
                 "now": now,
                 "actor": actor,
             },
@@ -230,9 +232,27 @@ def names() -> Sequence[str]:
     return list(asdict(DEFAULTS))
 
 
-def _checked(parameters: JsonValue) -> dict[str, Any]:
+def checked(parameters: JsonValue) -> dict[str, Any]:
+    """What a level says, if it can be read.
+
+    Raises:
+        PolicyRefused: a parameter is unknown, of the wrong type or out of range.
+    """
     try:
         return _Parameters.model_validate(parameters).model_dump(exclude_none=True)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'policy'}: {fault['msg']}" for fault in error.errors()]
-        raise PolicyRefused("; ".join(faults)) from None
+        raise PolicyRefused("; ".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    name, given = ".".join(map(str, fault["loc"])), fault["input"]
+    match fault["type"]:
+        case "extra_forbidden":
+            close = get_close_matches(name, names(), n=1)
+            return f"there is no parameter {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        case "string_pattern_mismatch" if name == "holidays":
+            return f"{name}: {given!r} is no country; right would be 'CN', or '' for none"
+        case "string_pattern_mismatch":
+            return f"{name}: {given!r} is no time of day; right would be '07:30'"
+        case _:
+            return f"{name or 'policy'}: {fault['msg'][:1].lower()}{fault['msg'][1:]}, not {given!r}"

@@ -54,11 +54,12 @@ def import_(
 
     Columns: area (a path city/district/street/community) and home, and as far as wanted resident, time_zone (empty:
     Asia/Shanghai), device, driver (empty: native), model, interval_s (empty: 900; 0: reports only when something
-    happens), litres_per_pulse. One row for each device or resident of a home.
+    happens), litres_per_pulse, resolution_l. One row for each device or resident of a home.
 
     Every faulty row is named, and nothing is written while one is faulty. Running it twice changes nothing. What the
     file does not mention is left as it is.
     """
+    from anju.commands.device import warn_of_model
     from devices.registry import discover
     from registry.importing import read_rows
 
@@ -67,7 +68,11 @@ def import_(
         content = file.read_bytes()
     except OSError as error:
         raise InputRefused(f"{file} cannot be read: {error.strerror}") from error
-    rows = read_rows(content, drivers=discover().by_name, encoding=encoding)
+    known = discover()
+    rows = read_rows(content, drivers=known.by_name, naming=known.installed_name, encoding=encoding)
+    named = {(row.device.driver, row.device.model) for row in rows if row.device is not None and row.device.model}
+    for driver, model in sorted(named, key=str):
+        warn_of_model(driver, model, known)
     if dry_run:
         show_json({"rows": len(rows)}) if as_json else say(f"{len(rows)} rows, no fault found, nothing written")
         return

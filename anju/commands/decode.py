@@ -13,7 +13,7 @@ from anju.errors import Exit, Usage
 from anju.output import complain, show_json_line
 
 if TYPE_CHECKING:
-    from anju.decoding import Outcome
+    from anju.decoding import Case, Outcome
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,6 +49,10 @@ def decode_(
         float | None, typer.Option(help="Also show what a pulse counter comes to in litres.", metavar="N")
     ] = None,
     in_hex: Annotated[bool, typer.Option("--hex", help="The file has hex digits.")] = False,
+    keep_positions: Annotated[
+        bool,
+        typer.Option("--keep-positions", help="Presses and falls keep where they happened (ANJU_KEEP_POSITIONS)."),
+    ] = False,
 ) -> None:
     """Show what ingest would store of one message. Needs no database and no settings.
 
@@ -60,6 +64,8 @@ def decode_(
     received = instant(received_at, "--received-at")
     if received is not None and not 1970 <= received.year < 9999:
         raise Usage("--received-at lies before MQTT, or in no foreseeable future")
+    from anju.decoding import Case
+
     payload = _payload(file)
     if in_hex:
         try:
@@ -67,7 +73,14 @@ def decode_(
         except ValueError:
             show_json_line({"rejected": "payload_invalid", "detail": "--hex: not pairs of hex digits"})
             raise typer.Exit(Exit.REFUSED) from None
-    outcome = _decoded(driver, topic, payload, received, litres_per_pulse)
+    case = Case(
+        topic=topic,
+        payload=payload,
+        received_at=received,
+        now=datetime.now(UTC),
+        litres_per_pulse=litres_per_pulse,
+    )
+    outcome = _decoded(driver, case, keep_positions=keep_positions)
     for line in outcome.lines:
         show_json_line(line)
     if outcome.rejected:
@@ -76,27 +89,18 @@ def decode_(
         complain("understood; there is nothing in it to store")
 
 
-def _decoded(
-    name: str | None, topic: str, payload: bytes, received_at: datetime | None, litres_per_pulse: float | None
-) -> "Outcome":
-    from anju.decoding import Case, decode, decode_as
+def _decoded(name: str | None, case: "Case", *, keep_positions: bool) -> "Outcome":
+    from anju.decoding import decode, decode_as
     from devices.registry import discover
 
-    drivers = discover()
-    case = Case(
-        topic=topic,
-        payload=payload,
-        received_at=received_at,
-        now=datetime.now(UTC),
-        litres_per_pulse=litres_per_pulse,
-    )
+    drivers = discover(keep_positions=keep_positions)
     if name is None:
         return decode(drivers, case)
     if name not in drivers.by_name:
         close = get_close_matches(name, drivers.by_name, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(drivers.by_name)}"
         raise Usage(f"there is no driver {name!r}; {hint}")
-    return decode_as(drivers.by_name[name], case)
+    return decode_as(drivers.by_name[name], case, keep_positions=keep_positions)
 
 
 def _payload(file: Path) -> bytes:

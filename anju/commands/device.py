@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from devices.registry import Drivers
-    from registry.devices import DeviceRecord, Period
+    from registry.devices import DeviceRecord, UnknownDevice
     from registry.importing import DeviceRow, HomeKey
     from registry.installing import Change
 
@@ -28,7 +28,12 @@ app = typer.Typer(
 
 _JSON = Annotated[bool, JSON_OPTION]
 _NAME = Annotated[
-    str, typer.Argument(help="The name under which the device publishes.", metavar="NAME", show_default=False)
+    str,
+    typer.Argument(
+        help="The name under which the device publishes; an EUI, IMEI or address also as its label has it.",
+        metavar="NAME",
+        show_default=False,
+    ),
 ]
 _HOME = Annotated[
     str, typer.Option(help="The home: path of its area and its name.", metavar="AREA/HOME", show_default=False)
@@ -42,6 +47,7 @@ _OPTION_OF = {
     "model": "--model",
     "interval_s": "--interval",
     "litres_per_pulse": "--litres-per-pulse",
+    "resolution_l": "--resolution-l",
 }
 
 
@@ -59,6 +65,12 @@ def add(
     ] = "900",
     litres_per_pulse: Annotated[
         str, typer.Option(help="For a pulse counter: what a pulse is worth.", metavar="N", show_default=False)
+    ] = "",
+    resolution_l: Annotated[
+        str,
+        typer.Option(
+            help="For a register: litres of its last digit.", metavar="N", show_default="told from what it shows"
+        ),
     ] = "",
     since: Annotated[
         str | None,
@@ -86,6 +98,7 @@ def add(
             "model": model or "",
             "interval_s": interval,
             "litres_per_pulse": litres_per_pulse,
+            "resolution_l": resolution_l,
         },
         known,
     )
@@ -96,7 +109,8 @@ def add(
         return change, await devices.waiting(conn, row.name)
 
     change, waiting = ctx.with_database(context, work)
-    say(f"{row.name} serves {_place(change.home)} since {instant(change.at)}{_as_what(row, known)}")
+    terms = _terms(row.interval_s, row.litres_per_pulse, row.resolution_l)
+    say(f"{row.name} serves {_place(change.home)} since {instant(change.at)}; reports {terms}{_as_what(row, known)}")
     for found, messages in waiting:
         if found == row.name:
             complain(f"{messages} messages of it came before; `anju quarantine replay --device {found}` stores them")
@@ -106,12 +120,17 @@ def add(
 
 @app.command()
 def move(context: typer.Context, *, name: _NAME, home: _HOME, at: _AT = None) -> None:
-    """Let a device serve another home from now on: same interval, same litres per pulse."""
+    """Let a device serve another home from now on, on the terms it has."""
     from registry import installing
 
     when = past_instant(at, "--at")
-    change = ctx.with_database(context, lambda conn: installing.move(conn, name, home, at=when, now=datetime.now(UTC)))
-    say(f"{name} serves {_place(change.home)} since {instant(change.at)}, and until then served {_place(change.left)}")
+
+    async def work(conn: "AsyncConnection[TupleRow]") -> "tuple[str, Change]":
+        found = await _called(conn, name)
+        return found, await installing.move(conn, found, home, at=when, now=datetime.now(UTC))
+
+    moved, change = ctx.with_database(context, work)
+    say(f"{moved} serves {_place(change.home)} since {instant(change.at)}, and until then served {_place(change.left)}")
 
 
 @app.command()
@@ -120,8 +139,13 @@ def retire(context: typer.Context, *, name: _NAME, at: _AT = None) -> None:
     from registry import installing
 
     when = past_instant(at, "--at")
-    change = ctx.with_database(context, lambda conn: installing.retire(conn, name, at=when, now=datetime.now(UTC)))
-    say(f"{name} served {_place(change.left)} until {instant(change.at)}, and serves no home any more")
+
+    async def work(conn: "AsyncConnection[TupleRow]") -> "tuple[str, Change]":
+        found = await _called(conn, name)
+        return found, await installing.retire(conn, found, at=when, now=datetime.now(UTC))
+
+    taken, change = ctx.with_database(context, work)
+    say(f"{taken} served {_place(change.left)} until {instant(change.at)}, and serves no home any more")
 
 
 @app.command(name="list")
@@ -163,24 +187,28 @@ def show(context: typer.Context, *, name: _NAME, as_json: _JSON = False) -> None
     """Show one device: where it was and is installed, its last readings and events, what of it is in quarantine."""
     from registry import devices
 
-    found = ctx.with_database(context, lambda conn: devices.show(conn, name))
+    async def work(conn: "AsyncConnection[TupleRow]") -> "DeviceRecord":
+        return await devices.show(conn, await _called(conn, name))
+
+    found = ctx.with_database(context, work)
     if as_json:
         show_json(_as_json(found))
         return
     known = ", ".join(part for part in (found.driver, found.model) if part)
     say(f"{found.device}: {known or 'heard, but not installed'}")
-    say("installations:")
+    say("installations:" if found.installations else "installations: none")
     for period in found.installations:
         until = "now" if period.to is None else instant(period.to)
-        say(f"  {instant(period.since)} to {until}  {period.home}, {period.area}{_terms(period)}")
-    say("last readings:")
+        terms = _terms(period.interval_s, period.litres_per_pulse, period.resolution_l)
+        say(f"  {instant(period.since)} to {until}  {period.home}, {period.area}, {terms}")
+    say("last readings:" if found.readings else "last readings: none")
     for reading in found.readings:
         heard = f"measured {instant(reading.measured_at)}, received {instant(reading.received_at)}"
         say(f"  {reading.quantity} {reading.value:.12g} {reading.unit}  {heard}")
-    say("last events:")
+    say("last events:" if found.events else "last events: none")
     for event in found.events:
         say(f"  {event.event}  {instant(event.measured_at)}, received {instant(event.received_at)}")
-    say("quarantine:")
+    say("quarantine:" if found.quarantine else "quarantine: none")
     for group in found.quarantine:
         say(f"  {group.reason}  {group.messages} messages, {instant(group.first_at)} to {instant(group.last_at)}")
 
@@ -192,7 +220,10 @@ def unknown(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, last heard first.")] = 200,
     as_json: _JSON = False,
 ) -> None:
-    """List devices that are heard but not installed, with their last message; `anju device add` installs them."""
+    """List devices that are heard but not installed: never, or not any more; `anju device add` installs them.
+
+    Shown is the last message of one that never was, and when and from where one was taken out that still publishes.
+    """
     from registry import devices
 
     found = ctx.with_database(context, lambda conn: devices.unknown(conn, limit=limit))
@@ -202,11 +233,24 @@ def unknown(
     if not found:
         say("every device that is heard is installed")
         return
-    columns = ("Device", "Messages", "First", "Last", "Last event", "Topic", "Last message")
+    columns = ("Device", "Messages", "First", "Last", "Last event", "Retired", "Topic", "Last message")
     show_table(
         columns,
-        [(d.device, d.messages, d.first_at, d.last_at, d.last_event, d.topic, d.payload) for d in found],
+        [(d.device, d.messages, d.first_at, d.last_at, d.last_event, _retired(d), d.topic, d.payload) for d in found],
     )
+
+
+async def _called(conn: "AsyncConnection[TupleRow]", name: str) -> str:
+    from devices.registry import discover
+    from registry import devices
+
+    return await devices.called(conn, name, discover().spellings(name))
+
+
+def _retired(device: "UnknownDevice") -> str:
+    if device.retired_at is None:
+        return ""
+    return f"at {instant(device.retired_at)} from {device.home}, {device.area}"
 
 
 def _checked(cells: dict[str, str], known: "Drivers") -> "DeviceRow":
@@ -214,16 +258,24 @@ def _checked(cells: dict[str, str], known: "Drivers") -> "DeviceRow":
     from registry.importing import check_device
 
     try:
-        row = check_device(cells, drivers=known.by_name)
+        row = check_device(cells, drivers=known.by_name, naming=known.installed_name)
     except DeviceRefused as refused:
         faults = [f"{_OPTION_OF.get(fault.column or '', fault.column)}: {fault.problem}" for fault in refused.faults]
         raise Usage("; ".join(faults)) from None
-    models = [model.name for model in known.families[row.driver].models]
-    if row.model is not None and models and known.model(row.driver, row.model) is None:
-        close = get_close_matches(row.model, models, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        complain(f"no model {row.model!r} is known in the family {row.driver}{hint}")
+    warn_of_model(row.driver, row.model, known)
     return row
+
+
+def warn_of_model(driver: str, model: str | None, known: "Drivers") -> None:
+    """Says that a model is none of its family's: a call button of such a model is no call button to us."""
+    models = [each.name for each in known.families[driver].models]
+    if model is None or not models or known.model(driver, model) is not None:
+        return
+    # With its maker and without: `WS1O1` is close to the latter only.
+    named = {form.casefold(): each for each in models for form in (each.partition(" ")[2], each)}
+    close = get_close_matches(model.casefold(), named, n=1)
+    hint = f"; did you mean {named[close[0]]!r}?" if close else ""
+    complain(f"no model {model!r} is known in the family {driver}{hint}")
 
 
 def _as_what(row: "DeviceRow", known: "Drivers") -> str:
@@ -236,10 +288,11 @@ def _place(home: "HomeKey | None") -> str:
     return "no home" if home is None else f"{home.name}, {home.area},"
 
 
-def _terms(period: "Period") -> str:
-    interval = "when something happens" if period.interval_s is None else f"every {period.interval_s} s"
-    pulses = "" if period.litres_per_pulse is None else f", {period.litres_per_pulse:g} L a pulse"
-    return f", {interval}{pulses}"
+def _terms(interval_s: int | None, litres_per_pulse: float | None, resolution_l: float | None) -> str:
+    interval = "when something happens" if interval_s is None else f"every {interval_s} s"
+    pulses = "" if litres_per_pulse is None else f", {litres_per_pulse:g} L a pulse"
+    step = "" if resolution_l is None else f", in steps of {resolution_l:g} L"
+    return f"{interval}{pulses}{step}"
 
 
 def _as_json(record: "DeviceRecord") -> dict[str, object]:

@@ -15,15 +15,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from devices.errors import Rejected
-from devices.fields import short_text
+from devices.errors import NameInvalid, Rejected
+from devices.fields import json_object, short_text
 from devices.lorawan import reading
+from devices.lorawan.eui import eui_of
 from devices.lorawan.interpret import Uplink
-from devices.lorawan.servers import Message, decode_message
+from devices.lorawan.places import place_in
+from devices.lorawan.servers import Message, decode_message, picker
 from devices.model import Decoded, EventKind, Lane, Reason
+from devices.positions import Position
 from devices.quantities import BATTERY
 from devices.registry import TopicFilter
 
@@ -62,7 +65,7 @@ class _Event(TypedDict, total=False):
     externalPowerSource: Any
 
 
-_SCHEMA: Final = TypeAdapter(_Event)
+_PICK: Final = picker(_Event)
 
 
 def decoder(topic: str) -> Callable[[bytes], Decoded]:
@@ -79,7 +82,7 @@ def decoder(topic: str) -> Callable[[bytes], Decoded]:
         raise Rejected(Reason.TOPIC_UNKNOWN, "expected application/{id}/device/{eui}/event/up, join or status")
     eui, understand = levels[2], _UNDERSTAND[levels[4]]
     device = eui.lower() if len(eui) == _EUI_CHARS else eui
-    return partial(decode_message, device, schema=_SCHEMA, understand=understand, hint=_HINT)
+    return partial(decode_message, _PICK, understand, _HINT, device)
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
@@ -95,9 +98,31 @@ def decode(topic: str, payload: bytes) -> Decoded:
     return decoder(topic)(payload)
 
 
+def position(payload: bytes) -> Position | None:
+    """Where the device says it is, in what its codec writes.
+
+    Raises:
+        Rejected: nowhere on earth.
+    """
+    return place_in((json_object(payload) or {}).get("object"))
+
+
+def installed_name(text: str) -> str:
+    """The DevEUI as topics have it, however a label or a console writes it: `24-E1-24-…`, `eui-24e124…`.
+
+    Raises:
+        NameInvalid: it is no DevEUI.
+    """
+    eui = eui_of(text)
+    if eui is None:
+        raise NameInvalid(f"{text!r} is no DevEUI: a device is known by the 16 hex digits on its label")
+    return eui
+
+
 def _begin(message: Message) -> Uplink:
-    uplink = Uplink(short_text(message.get("deduplicationId")) or short_text(message.get("time")))
-    uplink.sent("time", message.get("time"))
+    at = message.get("time")
+    uplink = Uplink(short_text(message.get("deduplicationId")) or short_text(at))
+    uplink.sent("time", at)
     return uplink
 
 

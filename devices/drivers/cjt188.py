@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
-from devices.errors import Rejected
+from devices.errors import NameInvalid, Rejected
 from devices.fields import Gathered
 from devices.model import Decoded, Event, EventKind, Lane, Model, Reason
+from devices.naming import number_on_label
 from devices.quantities import VALVE_OPEN, WATER_TOTAL
 from devices.registry import TopicFilter
 
@@ -36,6 +37,8 @@ _MAX_BYTES: Final = 4096
 # Cold water, hot water, drinking water, reclaimed water.
 _WATER: Final = frozenset({0x10, 0x11, 0x12, 0x13})
 _KNOWN_TYPES: Final = range(0x10, 0x4A)
+_ADDRESS_DIGITS: Final = 14
+_HEX: Final = frozenset("0123456789abcdef")
 _ANYBODY: Final = "aa" * 7
 
 _READ_REPLY: Final = 0x81
@@ -108,6 +111,18 @@ def decode(topic: str, payload: bytes) -> Decoded:
     first, *others = useful
     useless = [refusal for each in said if each not in useful for refusal in each.refusals]
     return first._replace(refusals=[*first.refusals, *complaints.refusals, *useless], others=tuple(others))
+
+
+def installed_name(text: str) -> str:
+    """The address as messages have it, however its digits are grouped on the meter.
+
+    Raises:
+        NameInvalid: it is no address.
+    """
+    address = number_on_label(text)
+    if len(address) != _ADDRESS_DIGITS or not set(address) <= _HEX:
+        raise NameInvalid(f"{text!r} is no address: a meter is known by its 14 digits, zeros in front included")
+    return address
 
 
 def _wire(payload: bytes) -> bytes:

@@ -1,16 +1,18 @@
 """Kati (iMEDE) 4G watches: `iMEDE_watch/sos`, `…/fallDown`, `…/hb` and others; the device is the watch's IMEI.
 
 An SOS or a fall comes without a time and without an id. It raises whatever the message looks like, on its own topic or
-by its `status` on another; without an IMEI it is an SOS of an unknown device. The position in it is not kept. The
-watch's clock shows local time without an offset: the time of receipt counts.
+by its `status` on another; without an IMEI it is an SOS of an unknown device. The position in it is looked at only
+where the site keeps positions. The watch's clock shows local time without an offset: the time of receipt counts.
 """
 
 import re
 from typing import Final
 
-from devices.errors import Rejected
+from devices.errors import NameInvalid, Rejected
 from devices.fields import Gathered, json_object, number, short_text
 from devices.model import Decoded, Event, EventKind, JsonValue, Lane, Model, Reason
+from devices.naming import number_on_label
+from devices.positions import Position, position_of
 from devices.quantities import BATTERY
 from devices.registry import TopicFilter
 
@@ -32,6 +34,7 @@ _STATUSES: Final = {
 _ALARMS: Final = frozenset(_ALARM_TOPICS.values())
 # The watch reports itself low nowhere; below this it lasts a few hours.
 _LOW_PCT: Final = 15.0
+_IMEI: Final = re.compile("[0-9]{8,17}")
 _IMEI_IN_DEBRIS: Final = re.compile(rb'"IMEI"\s{0,8}:\s{0,8}"?([0-9]{8,17})')
 
 
@@ -65,6 +68,29 @@ def decode(topic: str, payload: bytes) -> Decoded:
         found.events.append(Event(kind=kind))
     _battery(message.get("battery"), found)
     return found.decoded(device)
+
+
+def position(payload: bytes) -> Position | None:
+    """Where the watch says it is.
+
+    Raises:
+        Rejected: nowhere on earth.
+    """
+    location = (json_object(payload) or {}).get("location")
+    fix = location.get("GPS") if isinstance(location, dict) else None
+    return position_of(fix.get("latitude"), fix.get("longitude")) if isinstance(fix, dict) else None
+
+
+def installed_name(text: str) -> str:
+    """The IMEI as messages have it, however its digits are grouped on the label.
+
+    Raises:
+        NameInvalid: it is no IMEI.
+    """
+    imei = number_on_label(text)
+    if _IMEI.fullmatch(imei) is None:
+        raise NameInvalid(f"{text!r} is no IMEI: a watch is known by its 15 digits")
+    return imei
 
 
 def _battery(raw: JsonValue, found: Gathered) -> None:

@@ -14,7 +14,7 @@ from typing import Final, cast
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
-from devices.contract import MAX_ENTRIES, motion_message, reading_message
+from devices.contract import MAX_CANCEL_S, MAX_ENTRIES, motion_message, reading_message
 from devices.errors import Rejected
 from devices.model import MAX_EVENT_ID, Decoded, Event, EventKind, Lane, Reading, Reason, Refusal
 from devices.quantities import BATTERY, by_field
@@ -187,7 +187,14 @@ def _event_from(message: dict[str, JsonValue], kind: EventKind, refusals: list[R
     ):
         refusals.append(Refusal(Reason.FIELD_INVALID, f"id is not a text of 1 to {MAX_EVENT_ID} characters"))
         source_id = None
-    return Event(kind=kind, measured_at=measured_at, source_id=source_id)
+    detail: dict[str, float] = {}
+    if kind is EventKind.FALL and message.get("cancel_s") is not None:
+        cancel_s = message["cancel_s"]
+        if isinstance(cancel_s, int | float) and not isinstance(cancel_s, bool) and 0 <= cancel_s <= MAX_CANCEL_S:
+            detail["cancel_s"] = cancel_s
+        else:
+            refusals.append(Refusal(Reason.FIELD_INVALID, f"cancel_s is not a number from 0 to {MAX_CANCEL_S}"))
+    return Event(kind=kind, measured_at=measured_at, source_id=source_id, detail=detail)
 
 
 def _motion(device: str, payload: bytes) -> Decoded:

@@ -10,11 +10,13 @@ minutes, and which of ON and OFF is at rest depends on the wiring.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from devices.errors import Rejected
-from devices.fields import Gathered, json_object, number
+from devices.fields import FieldChoice, Gathered, json_object, number
 from devices.model import Decoded, Event, EventKind, JsonValue, Lane, Model, Reason, Refusal
 from devices.naming import names_call_button
 from devices.quantities import LINK_RSSI, PULSES, TEMPERATURE
@@ -35,12 +37,29 @@ MODELS: Final[tuple[Model, ...]] = (
 )
 
 _COUNTERS: Final = {f"{name}{index}": index for name in ("C", "Counter") for index in range(1, 9)}
+_OURS: Final = FieldChoice(_COUNTERS.get)
 _INPUTS: Final = frozenset(f"{name}{index}" for name in ("Button", "Switch") for index in range(1, 33))
 _AT_REST: Final = frozenset({"OFF", "CLEAR", ""})
 _IN_DEBRIS: Final = re.compile(
     rb'"(?:Button|Switch)[0-9]{1,2}"\s{0,8}:\s{0,8}\{\s{0,8}"Action"\s{0,8}:\s{0,8}"([A-Z0-9_]{1,16})"'
 )
 _LWT: Final = {b"online": EventKind.ONLINE, b"offline": EventKind.OFFLINE}
+
+
+def decoder(topic: str) -> Callable[[bytes], Decoded]:
+    """What decodes the messages on one topic.
+
+    Args:
+        topic: without `tele/` or `stat/`.
+
+    Raises:
+        Rejected: it is none of the topics that are subscribed to.
+    """
+    device, _, kind = topic.partition("/")
+    understand = _UNDERSTAND.get(kind)
+    if not device or understand is None:
+        raise Rejected(Reason.TOPIC_UNKNOWN, "expected tele/{device}/SENSOR, STATE or LWT, or stat/{device}/RESULT")
+    return partial(understand, device)
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
@@ -53,21 +72,7 @@ def decode(topic: str, payload: bytes) -> Decoded:
     Raises:
         Rejected: nothing of it can be used.
     """
-    device, _, kind = topic.partition("/")
-    if not device or kind not in ("SENSOR", "STATE", "LWT", "RESULT"):
-        raise Rejected(Reason.TOPIC_UNKNOWN, "expected tele/{device}/SENSOR, STATE or LWT, or stat/{device}/RESULT")
-    if kind == "LWT":
-        return _last_will(device, payload)
-    message = json_object(payload)
-    if message is None:
-        found = _IN_DEBRIS.search(payload) if kind == "RESULT" else None
-        event = None if found is None else _used(device, found[1].decode("ascii"))
-        if event is None:
-            raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object", device=device)
-        return Decoded(device, [], [event], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
-    if kind == "RESULT":
-        return _result(device, message)
-    return _telemetry(device, message)
+    return decoder(topic)(payload)
 
 
 def _last_will(device: str, payload: bytes) -> Decoded:
@@ -79,7 +84,14 @@ def _last_will(device: str, payload: bytes) -> Decoded:
     raise Rejected(Reason.PAYLOAD_INVALID, "neither Online nor Offline", device=device)
 
 
-def _result(device: str, message: dict[str, JsonValue]) -> Decoded:
+def _result(device: str, payload: bytes) -> Decoded:
+    message = json_object(payload)
+    if message is None:
+        found = _IN_DEBRIS.search(payload)
+        event = None if found is None else _used(device, found[1].decode("ascii"))
+        if event is None:
+            raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object", device=device)
+        return Decoded(device, [], [event], [Refusal(Reason.PAYLOAD_INVALID, "not a JSON object")])
     for name in _INPUTS.intersection(message):
         entry = message[name]
         action = entry.get("Action") if isinstance(entry, dict) else None
@@ -96,14 +108,19 @@ def _used(device: str, action: str) -> Event | None:
     return Event(kind=kind, detail={"action": word} if word.isascii() and word.isprintable() else {})
 
 
-def _telemetry(device: str, message: dict[str, JsonValue]) -> Decoded:
+def _telemetry(device: str, payload: bytes) -> Decoded:
+    message = json_object(payload)
+    if message is None:
+        raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object", device=device)
     at = _time(message.get("Time"))
     own = _dated(at)
-    counters: dict[int, Gathered] = {1: own}
+    counters: dict[int, Gathered] = {}
     grouped = message.get("COUNTER")
-    for group in (message, grouped if isinstance(grouped, dict) else {}):
-        for name in _COUNTERS.keys() & group.keys():
-            counted = counters.setdefault(_COUNTERS[name], _dated(at))
+    for group in (message, grouped) if isinstance(grouped, dict) else (message,):
+        for name, index in _OURS.of(group):
+            counted = own if index == 1 else counters.get(index)
+            if counted is None:
+                counted = counters[index] = _dated(at)
             counted.measure(name, group[name], PULSES)
     wifi = message.get("Wifi")
     if isinstance(wifi, dict) and wifi.get("Signal") is not None:
@@ -112,7 +129,9 @@ def _telemetry(device: str, message: dict[str, JsonValue]) -> Decoded:
         if isinstance(values, dict) and values.get("Temperature") is not None:
             _temperature(sensor, values["Temperature"], message.get("TempUnit"), own)
             break
-    others = tuple(gathered.decoded(f"{device}/C{index}") for index, gathered in sorted(counters.items()) if index > 1)
+    if not counters:
+        return own.decoded(device)
+    others = tuple(gathered.decoded(f"{device}/C{index}") for index, gathered in sorted(counters.items()))
     return own.decoded(device)._replace(others=others)
 
 
@@ -136,3 +155,11 @@ def _time(raw: JsonValue) -> datetime | None:
         return None if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+_UNDERSTAND: Final[dict[str, Callable[[str, bytes], Decoded]]] = {
+    "SENSOR": _telemetry,
+    "STATE": _telemetry,
+    "LWT": _last_will,
+    "RESULT": _result,
+}

@@ -11,20 +11,25 @@ event's id is the LoRaWAN session with the frame's number, so that copies on eit
 The Things Stack's own broker speaks MQTT 3.1.1 at QoS 0 only: a bridge brings its topics to the site's broker.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from devices.errors import Rejected
-from devices.fields import short_text
+from devices.errors import NameInvalid, Rejected
+from devices.fields import json_object, short_text
 from devices.lorawan import reading
-from devices.lorawan.interpret import Uplink, compile_row, run
-from devices.lorawan.servers import Message, decode_message
+from devices.lorawan.compiling import compile_row
+from devices.lorawan.eui import eui_of
+from devices.lorawan.interpret import Uplink, run
+from devices.lorawan.places import place_in
+from devices.lorawan.servers import Message, decode_message, picker
 from devices.lorawan.table import FieldRow, ListRow, ModelRow
 from devices.model import Decoded, Lane, Reason
+from devices.positions import Position
 from devices.registry import TopicFilter
 
 NAME: Final = "things_stack"
@@ -34,6 +39,8 @@ URGENT_FILTERS: Final[tuple[str, ...]] = ("+/devices/{device}/up",)
 MODELS: Final = reading.MODELS
 
 _HINT: Final = "expected The Things Stack's JSON"
+# Of its API reference: letters and digits with single dashes between them, up to 36.
+_ID: Final = re.compile("(?=.{3,36}$)[a-z0-9](?:-?[a-z0-9]){2,}")
 _OPEN: Final = ConfigDict(extra="ignore")
 _SWITCH: Final = {"false": 0.0, "true": 1.0}
 # The units are those of the normalised payload's schema: litres, volts, °C.
@@ -82,7 +89,7 @@ class _Event(TypedDict, total=False):
     uplink_message: _UplinkMessage
 
 
-_SCHEMA: Final = TypeAdapter(_Event)
+_PICK: Final = picker(_Event)
 
 
 def decoder(topic: str) -> Callable[[bytes], Decoded]:
@@ -97,7 +104,7 @@ def decoder(topic: str) -> Callable[[bytes], Decoded]:
     levels = topic.split("/")
     if len(levels) != 4 or levels[1] != "devices" or levels[3] != "up":
         raise Rejected(Reason.TOPIC_UNKNOWN, "expected v3/{application}/devices/{id}/up")
-    return partial(decode_message, levels[2], schema=_SCHEMA, understand=_up, hint=_HINT)
+    return partial(decode_message, _PICK, _up, _HINT, levels[2])
 
 
 def decode(topic: str, payload: bytes) -> Decoded:
@@ -111,6 +118,33 @@ def decode(topic: str, payload: bytes) -> Decoded:
         Rejected: nothing of it can be used.
     """
     return decoder(topic)(payload)
+
+
+def position(payload: bytes) -> Position | None:
+    """Where the device says it is, in what its payload formatter writes.
+
+    Raises:
+        Rejected: nowhere on earth.
+    """
+    sent = (json_object(payload) or {}).get("uplink_message")
+    return place_in(sent.get("decoded_payload")) if isinstance(sent, dict) else None
+
+
+def installed_name(text: str) -> str:
+    """The end device's id: lower-case; for an EUI typed off a label, the id that the console makes of it.
+
+    Raises:
+        NameInvalid: it is no id of The Things Stack.
+    """
+    if _ID.fullmatch(text):
+        return text
+    eui = eui_of(text)
+    name = text.lower() if eui is None else f"eui-{eui}"
+    if _ID.fullmatch(name) is None:
+        raise NameInvalid(
+            f"{text!r} is no end device's id: 3 to 36 lower-case letters, digits and single dashes, such as eui-70b3d5…"
+        )
+    return name
 
 
 def _up(message: Message) -> Uplink:

@@ -10,12 +10,13 @@ Totals at a target date are `WATER_TARGET`, dated by the meter's calendar as if 
 year; one that is too old to be stored is left out, as is one in whose place the meter has a mark for "none yet".
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from devices.errors import Rejected
-from devices.fields import Gathered, json_object, number, reading_of
+from devices.fields import FieldChoice, Gathered, json_object, number, reading_of
 from devices.model import Decoded, Event, EventKind, JsonValue, Lane, Model, Reason
 from devices.quantities import (
     BATTERY,
@@ -90,6 +91,10 @@ _TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "consumption_at_reporting_date_m3": ("reporting_date",),
     "last_month_total_m3": ("last_month_measure_date",),
 }
+# What is done with a field: its quantity and scale, or None for a total at a target date.
+_OURS: Final[FieldChoice[tuple[Quantity, float] | tuple[None, float]]] = FieldChoice(
+    lambda field: (None, 1000.0) if field in _TARGETS else _MEASURED.get(field)
+)
 _STATUSES: Final = ("status", "current_status", "current_alarms")
 _FLAGS: Final[dict[str, EventKind]] = {
     word: kind
@@ -114,6 +119,20 @@ _CALENDARS_APART: Final = timedelta(days=1)
 _NO_TIME: Final = timedelta(0)
 
 
+def decoder(topic: str) -> Callable[[bytes], Decoded]:
+    """What decodes the messages on one topic.
+
+    Args:
+        topic: without `wmbusmeters/`.
+
+    Raises:
+        Rejected: it is no meter's.
+    """
+    if not topic or "/" in topic:
+        raise Rejected(Reason.TOPIC_UNKNOWN, "expected wmbusmeters/{name}")
+    return partial(_telegram, topic)
+
+
 def decode(topic: str, payload: bytes) -> Decoded:
     """Decodes one message.
 
@@ -124,8 +143,10 @@ def decode(topic: str, payload: bytes) -> Decoded:
     Raises:
         Rejected: nothing of it can be used.
     """
-    if not topic or "/" in topic:
-        raise Rejected(Reason.TOPIC_UNKNOWN, "expected wmbusmeters/{name}")
+    return decoder(topic)(payload)
+
+
+def _telegram(device: str, payload: bytes) -> Decoded:
     message = json_object(payload)
     if message is None:
         raise Rejected(Reason.PAYLOAD_INVALID, "not a JSON object")
@@ -133,19 +154,19 @@ def decode(topic: str, payload: bytes) -> Decoded:
     if "media" not in message and "total_m3" not in message:
         raise Rejected(Reason.PAYLOAD_INVALID, "neither media nor total_m3 in it")
     if isinstance(media, str) and media in _NOT_WATER and meter != _WATER_ALL_THE_SAME:
-        return Decoded(topic, [], [], [])
+        return Decoded(device, [], [], [])
     found = Gathered()
     if found.date("timestamp", message.get("timestamp")):
-        for field, raw in message.items():
+        for field, (quantity, scale) in _OURS.of(message):
+            raw = message[field]
             if raw is None:
                 continue
-            if (known := _MEASURED.get(field)) is not None:
-                if field not in _MARKED or not _is_mark(field, raw):
-                    found.measure(field, raw, known[0], scale=known[1])
-            elif field in _TARGETS:
-                _target(field, message, found)
+            if quantity is None:
+                _target(field, message, found, scale)
+            elif field not in _MARKED or not _is_mark(field, raw):
+                found.measure(field, raw, quantity, scale=scale)
     _status(message, found)
-    return found.decoded(topic)
+    return found.decoded(device)
 
 
 def _is_mark(field: str, raw: JsonValue) -> bool:
@@ -156,7 +177,7 @@ def _is_mark(field: str, raw: JsonValue) -> bool:
     return value in _UNMEASURED_C
 
 
-def _target(field: str, message: dict[str, JsonValue], found: Gathered) -> None:
+def _target(field: str, message: dict[str, JsonValue], found: Gathered, scale: float) -> None:
     at = None
     for name in _TARGETS[field]:
         said = message.get(name)
@@ -170,9 +191,9 @@ def _target(field: str, message: dict[str, JsonValue], found: Gathered) -> None:
             return
     value, total = number(message[field]), number(message.get("total_m3"))
     # A total of the past above the one of today is a mark, as is one below nothing.
-    if value is None or not 0.0 <= value * 1000.0 <= WATER_TARGET.maximum or (total is not None and value > total):
+    if value is None or not 0.0 <= value * scale <= WATER_TARGET.maximum or (total is not None and value > total):
         return
-    found.readings.append(reading_of((WATER_TARGET.code, at, round(value * 1000.0, 6))))
+    found.readings.append(reading_of((WATER_TARGET.code, at, round(value * scale, 6))))
 
 
 @lru_cache(maxsize=1 << 12)

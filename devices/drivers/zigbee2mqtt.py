@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from devices.errors import Rejected
-from devices.fields import Gathered, json_object, number, reading_of, short_text
+from devices.fields import FieldChoice, Gathered, json_object, number, reading_of, short_text
 from devices.model import Decoded, Event, EventKind, JsonValue, Lane, Model, Reason, Refusal
 from devices.naming import names_call_button
 from devices.quantities import (
@@ -49,6 +49,7 @@ _NUMBERS: Final[dict[str, Quantity]] = {
     "temperature": TEMPERATURE,
 }
 _SWITCHES: Final[dict[str, Quantity]] = {"occupancy": MOTION, "presence": MOTION, "water_leak": WATER_LEAK}
+_OURS: Final = FieldChoice({**_NUMBERS, **_SWITCHES, "voltage": BATTERY_VOLTAGE}.get)
 _FLAGS: Final[dict[str, EventKind]] = {
     "water_leak": EventKind.LEAK,
     "tamper": EventKind.TAMPER,
@@ -123,18 +124,19 @@ def _device(whole: str, parent: str, last: str, payload: bytes) -> Decoded:
 def _state(device: str, message: dict[str, JsonValue]) -> Decoded:
     found = Gathered()
     if found.date("last_seen", message.get("last_seen")):
-        for field, raw in message.items():
+        for field, quantity in _OURS.of(message):
+            raw = message[field]
             if raw is None:
                 continue
-            if (quantity := _NUMBERS.get(field)) is not None:
+            if field in _NUMBERS:
                 found.measure(field, raw, quantity)
-            elif (quantity := _SWITCHES.get(field)) is not None:
-                if not isinstance(raw, bool):
-                    found.refuse(Reason.FIELD_INVALID, f"{field} is neither true nor false")
-                elif field != "presence" or "occupancy" not in message:
-                    found.readings.append(reading_of((quantity.code, found.measured_at, float(raw))))
-            elif field == "voltage" and (volts := number(raw)) is not None and volts >= _MILLIVOLTS_FROM:
-                found.measure(field, volts, BATTERY_VOLTAGE, scale=0.001)
+            elif field == "voltage":
+                if (volts := number(raw)) is not None and volts >= _MILLIVOLTS_FROM:
+                    found.measure(field, volts, quantity, scale=0.001)
+            elif not isinstance(raw, bool):
+                found.refuse(Reason.FIELD_INVALID, f"{field} is neither true nor false")
+            elif field != "presence" or "occupancy" not in message:
+                found.readings.append(reading_of((quantity.code, found.measured_at, float(raw))))
     if not _EVENTFUL.isdisjoint(message):
         _events(device, message, found)
     return found.decoded(device)

@@ -2,6 +2,6 @@
 
 A network server hands on what a model's codec made of the radio payload: an object whose fields only the codec's author
 knows. `models.toml` says which field of which model is which quantity or event; `table` reads and checks it.
-`recognise` tells whose object one is, `interpret` turns it into readings and events, and `calls` finds a press or a
-fall in the object of a model that nobody knows.
+`recognise` tells whose object one is; `compiling` makes of a row a program, with `conditions` and `clocks`, and
+`interpret` runs it, for readings and events. `calls` finds a press or a fall in the object of a model nobody knows.
 """

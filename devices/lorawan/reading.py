@@ -5,8 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from devices.errors import Rejected
-from devices.lorawan import recognise
-from devices.lorawan.interpret import Program, Uplink, compile_row, run
+from devices.lorawan.compiling import compile_row, no_row
+from devices.lorawan.interpret import Program, Uplink, run
+from devices.lorawan.recognise import by_fields, by_name
 from devices.lorawan.table import ModelRow, load
 from devices.model import JsonValue, Model, Reason
 from devices.quantities import by_field
@@ -15,7 +16,7 @@ MODELS: Final = tuple(Model(name, row.presses, row.yields) for row in load().mod
 """Every model of the table, for the drivers' own `MODELS`."""
 
 _PROGRAMS: Final[Mapping[int, Program]] = MappingProxyType({id(row): compile_row(row) for row in load().model})
-_NO_PROGRAM: Final[Program] = {}
+_NO_PROGRAM: Final[Program] = no_row()
 _SHOWN_FIELDS: Final = 8
 
 
@@ -36,12 +37,12 @@ def read(found: dict[str, JsonValue], names: Iterable[str], uplink: Uplink) -> N
     """
     named: ModelRow | None = None
     for name in names:
-        if (named := recognise.by_name(name)) is not None:
+        if (named := by_name(name)) is not None:
             run(_PROGRAMS[id(named)], found, uplink)
             if uplink.readings or uplink.events or uplink.refusals:
                 return
             break
-    signed, silent = recognise.by_fields(found)
+    signed, silent = by_fields(found)
     if signed is not None and signed is not named:
         run(_PROGRAMS[id(signed)], found, uplink)
         return

@@ -19,7 +19,7 @@ _BY_ALIAS: Final = {alias: row for row in _TABLE.model for alias in aliases_of(r
 def _split(signature: Collection[str]) -> tuple[frozenset[str], dict[str, str]]:
     """A signature as the fields that must be there, and the values that some of them must have."""
     pairs = [member.partition("=") for member in signature]
-    return frozenset(name for name, _, _ in pairs), {name: value for name, equals, value in pairs if equals}
+    return frozenset(name for name, _, _ in pairs), {name: value.casefold() for name, equals, value in pairs if equals}
 
 
 _SIGNATURES: Final = [
@@ -57,34 +57,36 @@ class Writer(NamedTuple):
     silent: bool
 
 
-_Candidates = tuple[tuple[Mapping[str, str], ModelRow | None], ...]
+_UNKNOWN: Final = Writer(None, False)
+_Candidates = tuple[tuple[Mapping[str, str], Writer], ...]
 
 
 @lru_cache(maxsize=1 << 12)
 def _by_keys(keys: tuple[str, ...]) -> tuple[Writer | None, _Candidates]:
     """Whose object one with these fields is, or, where their values matter, whose it can be."""
     there = frozenset(keys)
-    candidates = tuple((values, row) for needed, values, row in _SIGNATURES if needed <= there)
-    return (None if any(values for values, _ in candidates) else _only(row for _, row in candidates)), candidates
+    candidates = tuple((values, Writer(row, row is None)) for needed, values, row in _SIGNATURES if needed <= there)
+    return (None if any(values for values, _ in candidates) else _only(writer for _, writer in candidates)), candidates
 
 
-def _only(rows: Iterable[ModelRow | None]) -> Writer:
-    different = {id(row): row for row in rows}
-    if len(different) != 1:
-        return Writer(None, False)
-    (row,) = different.values()
-    return Writer(row, row is None)
+def _only(writers: Iterable[Writer]) -> Writer:
+    only: Writer | None = None
+    for writer in writers:
+        if only is not None and writer.model is not only.model:
+            return _UNKNOWN
+        only = writer
+    return only or _UNKNOWN
 
 
 def by_fields(found: Mapping[str, JsonValue]) -> Writer:
     """The model whose codec alone writes such an object."""
     if len(found) > _MAX_KEYS:
-        return Writer(None, False)
+        return _UNKNOWN
     writer, candidates = _by_keys(tuple(found))
     if writer is not None:
         return writer
     return _only(
-        row
-        for values, row in candidates
-        if all(str(found[name]).casefold() == value.casefold() for name, value in values.items())
+        writer
+        for values, writer in candidates
+        if not values or all(str(found[name]).casefold() == value for name, value in values.items())
     )

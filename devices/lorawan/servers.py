@@ -18,31 +18,45 @@ Message = dict[str, Any]
 """A network server's message: a JSON object of which nothing is certain."""
 
 
+Pick = Callable[[bytes], Message]
+"""Reads of a payload the fields that are looked at; the others need not become objects. See `picker`."""
+
+
+def picker(shape: type[Any]) -> Pick:
+    """What reads of a payload the fields of a TypedDict; it raises `pydantic.ValidationError` where their types differ.
+
+    The gateways' accounts of one uplink are kilobytes, and none of it is ours.
+    """
+    validate: Pick = TypeAdapter(shape).validator.validate_json
+    return validate
+
+
 def decode_message(
-    device: str, payload: bytes, schema: TypeAdapter[Any], understand: Callable[[Message], Uplink], hint: str
+    pick: Pick, understand: Callable[[Message], Uplink], hint: str, device: str, payload: bytes
 ) -> Decoded:
     """Decodes a message: the fast way if it is as the server documents it, else with whatever can be made out.
 
     Args:
-        device: who sent it.
-        payload: its bytes.
-        schema: picks the fields that `understand` looks at, so that the others need not become objects.
+        pick: reads the fields that `understand` looks at.
         understand: turns a message into what it says; it must stand any type of any field.
         hint: what to look at when the payload is no JSON.
+        device: who sent it.
+        payload: its bytes.
 
     Raises:
         Rejected: nothing of it can be used.
     """
     try:
-        message: Message | None = schema.validator.validate_json(payload)
+        message: Message | None = pick(payload)
     except ValidationError:
         message = json_object(payload)
     try:
         if message is not None:
             uplink = understand(message)
-            if not (uplink.readings or uplink.events or uplink.refusals):
+            readings, events, refusals = uplink.readings, uplink.events, uplink.refusals
+            if not (readings or events or refusals):
                 _hear(payload, uplink)
-            return uplink.decoded(device)
+            return Decoded(device, readings, events, refusals)
         return _decode_beginning(device, payload, understand, hint)
     except Rejected as rejected:
         raise Rejected(rejected.reason, rejected.detail, device=device) from None

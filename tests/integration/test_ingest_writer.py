@@ -191,6 +191,13 @@ async def test_a_clock_stuck_at_one_instant_swallows_no_press(database: AsyncCon
     assert await count(database, "SELECT count(*) FROM home_wake") == 4
 
 
+async def test_raw_acceleration_wakes_behind_the_calls(database: AsyncConnection[TupleRow]) -> None:
+    kinds = (EventKind.ACCELERATION_BURST, EventKind.FALL, EventKind.BUTTON_PRESS, EventKind.TEST_PRESS)
+    assert await append(database, *(happening(0, kind=kind) for kind in kinds)) == 4
+    cursor = await database.execute("SELECT kind, judge_at FROM home_wake JOIN event USING (event_id) ORDER BY wake_id")
+    assert await cursor.fetchall() == [("acceleration_burst", NOW), ("fall", None), ("button_press", None)]
+
+
 @pytest.mark.parametrize("days", [1, 3, 300])
 async def test_an_id_used_again_after_long_is_a_press_of_its_own(
     database: AsyncConnection[TupleRow], days: int

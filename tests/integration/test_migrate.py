@@ -23,6 +23,30 @@ def test_upgrade_brings_a_blank_database_to_head(blank_database_url: str) -> Non
     migrate.check(blank_database_url)
 
 
+def test_a_database_of_the_first_release_is_taken_along_with_its_data(blank_database_url: str) -> None:
+    with psycopg.connect(blank_database_url, autocommit=True) as connection:
+        connection.execute((migrate._MIGRATIONS / "versions" / "0001_core.sql").read_bytes())
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("INSERT INTO area (name, path) VALUES ('City', 'City')")
+        connection.execute("INSERT INTO home (area_id, name, time_zone) VALUES (1, '1-101', 'Asia/Shanghai')")
+        connection.execute("INSERT INTO device (name, driver) VALUES ('m-1', 'native')")
+        connection.execute(
+            "INSERT INTO installation (device_id, home_id, interval_s, installed_at) VALUES (1, 1, 900, '2026-11-01Z')"
+        )
+        connection.execute("INSERT INTO reading_conflict VALUES (1, 1, '2026-11-02Z', '2026-11-02Z', 5, 6)")
+    with pytest.raises(SchemaOutdated, match="revision 0001"):
+        migrate.check(blank_database_url)
+    migrate.upgrade(blank_database_url)
+    migrate.check(blank_database_url)
+    with psycopg.connect(blank_database_url, autocommit=True) as connection:
+        found = connection.execute("SELECT device_id, interval_s, resolution_l FROM installation").fetchall()
+        assert found == [(1, 900, None)]
+        connection.execute("UPDATE installation SET resolution_l = 100")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("UPDATE installation SET resolution_l = 0")
+
+
 async def test_migrators_at_once_do_not_collide(blank_database_url: str) -> None:
     await asyncio.gather(*(asyncio.to_thread(migrate.upgrade, blank_database_url) for _ in range(4)))
     migrate.check(blank_database_url)

@@ -2,31 +2,33 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.registry import discover
 from registry.errors import ImportRefused
 from registry.importing import COLUMNS, DeviceRow, HomeKey, ImportRow, read_rows
 
 DRIVERS = ("native", "chirpstack")
 
 
-def rows(text: str, **options: str) -> tuple[ImportRow, ...]:
-    return read_rows(text.encode(), drivers=DRIVERS, **options)
+def rows(text: str, **options: Any) -> tuple[ImportRow, ...]:
+    return read_rows(text.encode(), **{"drivers": DRIVERS, **options})
 
 
-def faults(text: str | bytes, **options: str) -> list[str]:
+def faults(text: str | bytes, **options: Any) -> list[str]:
     data = text.encode() if isinstance(text, str) else text
     with pytest.raises(ImportRefused) as refused:
-        read_rows(data, drivers=DRIVERS, **options)
+        read_rows(data, **{"drivers": DRIVERS, **options})
     return [str(fault) for fault in refused.value.faults]
 
 
 def test_a_full_row_is_read_as_it_stands() -> None:
     header = ",".join(COLUMNS)
-    row = "上海市/长宁区/江苏路街道/万村, 12号301室 ,王秀英,Asia/Urumqi,meter-7,chirpstack,LXZ-20,3600,0.5"
+    row = "上海市/长宁区/江苏路街道/万村, 12号301室 ,王秀英,Asia/Urumqi,meter-7,chirpstack,LXZ-20,3600,0.5,10"
     assert rows(f"{header}\n{row}\n") == (
         ImportRow(
             line=2,
@@ -34,7 +36,12 @@ def test_a_full_row_is_read_as_it_stands() -> None:
             time_zone="Asia/Urumqi",
             resident="王秀英",
             device=DeviceRow(
-                name="meter-7", driver="chirpstack", model="LXZ-20", interval_s=3600, litres_per_pulse=0.5
+                name="meter-7",
+                driver="chirpstack",
+                model="LXZ-20",
+                interval_s=3600,
+                litres_per_pulse=0.5,
+                resolution_l=10.0,
             ),
         ),
     )
@@ -52,6 +59,22 @@ def test_a_friendly_name_may_take_in_several_levels_of_a_topic() -> None:
     (row,) = rows("area,home,device,driver\nA,1,hall/sos,chirpstack\n")
     assert row.device is not None
     assert row.device.name == "hall/sos"
+
+
+def test_an_eui_off_a_label_becomes_the_name_that_messages_carry() -> None:
+    known = discover()
+    text = "area,home,device,driver\nA,1,24-E1-24-53-5B-31-60-56,chirpstack\nA,2,70B3D57ED0001234,things_stack\n"
+    read = read_rows(text.encode(), drivers=known.by_name, naming=known.installed_name)
+    assert [row.device and row.device.name for row in read] == ["24e124535b316056", "eui-70b3d57ed0001234"]
+    twice = "area,home,device,driver\nA,1,24E124535B316056,chirpstack\nA,2,24e124535b316056,chirpstack\n"
+    assert faults(twice, drivers=known.by_name, naming=known.installed_name) == [
+        "line 3, device: '24e124535b316056' is in another home in line 2"
+    ]
+    wrong = "area,home,device,driver\nA,1,hall,chirpstack\nA,1,hall,chirpstak\n"
+    assert faults(wrong, drivers=known.by_name, naming=known.installed_name) == [
+        "line 2, device: 'hall' is no DevEUI: a device is known by the 16 hex digits on its label",
+        "line 3, driver: there is no driver 'chirpstak'; did you mean 'chirpstack'?",
+    ]
 
 
 def test_an_interval_of_nought_is_a_device_that_reports_only_when_something_happens() -> None:

@@ -40,6 +40,8 @@ def test_defaults_need_neither_environment_nor_file() -> None:
     assert settings.late_window_days == 35
     assert settings.future_tolerance_s == 600
     assert settings.max_batch == 5000
+    assert settings.keep_positions is False
+    assert load(None, {"ANJU_KEEP_POSITIONS": "true"}).keep_positions is True
     assert (settings.inactivity_volume_l, settings.inactivity_window_h) == (10, 12)
     assert (settings.silence_intervals, settings.silence_min_s) == (3, 3600)
     assert settings.mqtt_urls == ()
