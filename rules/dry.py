@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from devices.meters import EXACT_STEP_L
-from rules.water import Segment
+from rules.segment import Segment
 
 _ROUNDING_L = 1e-6
 _TOLERANCE_S = 300.0

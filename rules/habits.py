@@ -1,10 +1,12 @@
 """The lines that a home's own habits draw, and the time of day by which its water is first used. Pure."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from alerts.findings import Severity
 from registry.policy import Policy
+from rules.calendars import is_workday
+from rules.profile import USUAL_STRICTNESS, Profile
 from rules.silence import Limit
 from rules.snapshot import Snapshot, instant
 from rules.zones import zone
@@ -12,11 +14,49 @@ from rules.zones import zone
 USE_L: Final = 1.0
 """As much as this is use."""
 _DAY: Final = timedelta(days=1)
+_STRICTNESS: Final = {Severity.SOFT: USUAL_STRICTNESS, Severity.HARD: 4}
 
 
 def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
-    """The home's own line; None where none was learned or its policy wants none."""
-    return None
+    """The home's own line; None where none was learned or its policy wants none.
+
+    Each silence is judged by the profile that counts at the moment it would be too long: so it does not matter when
+    anybody looks.
+    """
+    policy = snapshot.policy
+    if not policy.inactivity_learned or not snapshot.profiles:
+        return None
+    current = snapshot.profiles[-1]
+    if current.profile is None:
+        return None
+    now_too_long = _line(current.profile, severity, snapshot)
+    counts_from_s = current.from_at.timestamp()
+    before = snapshot.profiles[-2].profile if len(snapshot.profiles) > 1 else None
+    before_too_long = now_too_long if before is None else _line(before, severity, snapshot)
+
+    def limit(since_s: float) -> float:
+        if since_s >= counts_from_s:
+            return now_too_long(since_s)
+        earlier_s = before_too_long(since_s)
+        return earlier_s if earlier_s < counts_from_s else max(now_too_long(since_s), counts_from_s)
+
+    return limit
+
+
+def _line(profile: Profile, severity: Severity, snapshot: Snapshot) -> Limit:
+    policy, local = snapshot.policy, zone(snapshot.time_zone)
+    strictness = _STRICTNESS[severity]
+    least_h, most_h = policy.inactivity_min_h, policy.inactivity_max_h
+
+    def workday(day: date) -> bool:
+        return is_workday(policy.holidays, day)
+
+    def limit(since_s: float) -> float:
+        return profile.too_long_at(
+            since_s, zone=local, is_workday=workday, strictness=strictness, min_h=least_h, max_h=most_h
+        )
+
+    return limit
 
 
 def first_use_limit(policy: Policy, time_zone: str) -> Limit | None:

@@ -9,9 +9,22 @@ import structlog
 from psycopg import AsyncConnection
 
 from alerts.findings import Kind, Subject
+from devices.model import Reason
 from registry.policy import Policy, resolve_homes
+from rules.learning import counting, from_stored
 from rules.series import Serving, register_of, with_series
-from rules.snapshot import Failure, Hearing, Installation, Snapshot, instant, read_from
+from rules.snapshot import (
+    EVENTS_READ,
+    Absence,
+    Failure,
+    Hearing,
+    Installation,
+    OwnTime,
+    Snapshot,
+    instant,
+    read_from,
+)
+from rules.supervision import is_call_button, with_supervision
 from storage.sql import load
 
 _SQL = load(__package__, "loading.sql")
@@ -48,13 +61,22 @@ async def load_snapshots(
         kind_rows = await conn.execute(
             _SQL.open_kinds, {"subjects": [Subject(home_id=home_id).key for home_id in wanted]}, binary=True
         )
+        absence_rows = await conn.execute(_SQL.absences, {"homes": wanted, "earliest": now - late_window}, binary=True)
         installation_rows = await conn.execute(
-            _SQL.installations, {"homes": wanted, "earliest": now - late_window}, binary=True
+            _SQL.installations,
+            {
+                "homes": wanted,
+                "earliest": now - late_window,
+                "events_from": now - EVENTS_READ,
+                "refused": Reason.TIME_IMPLAUSIBLE,
+            },
+            binary=True,
         )
-        homes = {row[0]: (row[1], row[2]) for row in await home_rows.fetchall()}
+        homes = {row[0]: row[1:] for row in await home_rows.fetchall()}
         open_kinds = {row[0]: _kinds(row[1]) for row in await kind_rows.fetchall()}
+        away = await absence_rows.fetchall()
         installed = await installation_rows.fetchall()
-    policies = await resolve_homes(conn, {home_id: area for home_id, (area, _) in homes.items()}, defaults=defaults)
+    policies = await resolve_homes(conn, {home_id: area for home_id, (area, _, _) in homes.items()}, defaults=defaults)
     for home_id, resolved in policies.items():
         if resolved.faults:
             _log.warning("policy_unreadable", home_id=home_id, faults=len(resolved.faults))
@@ -63,27 +85,16 @@ async def load_snapshots(
         for home in claimed
         if home.home_id in homes
     }
-    serving = [
-        Serving(
-            home_id=row[0],
-            device_id=row[2],
-            from_at=max(from_at[row[0]], row[6]),
-            litres_per_pulse=row[5],
-            register=register_of(row[5]),
-            installation=Installation(
-                device=row[3],
-                interval_s=row[4],
-                meters_water=row[5] is not None,
-                installed_at=row[6],
-                removed_at=row[7],
-                heard_at=row[8] if row[8] is not None and row[8] >= row[6] else None,
-            ),
-        )
-        for row in installed
-        if row[0] in from_at
-    ]
+    absences: dict[int, list[Absence]] = {}
+    for home_id, absence_id, begins_at, ends_at, reason in away:
+        if home_id in from_at and ends_at > from_at[home_id]:
+            absences.setdefault(home_id, []).append(
+                Absence(absence_id=absence_id, from_at=begins_at, until_at=ends_at, reason=reason)
+            )
+    serving = [_serving(row, from_at[row[0]]) for row in installed if row[0] in from_at]
     limits = {home_id: resolved.policy for home_id, resolved in policies.items()}
-    serving = await with_series(conn, serving, limits, hearing, late_window=late_window, now=now)
+    supervised = await with_supervision(conn, serving, late_window=late_window, now=now)
+    serving = await with_series(conn, supervised.serving, limits, hearing, late_window=late_window, now=now)
     of_home: dict[int, list[Installation]] = {}
     for device in serving:
         of_home.setdefault(device.home_id, []).append(device.installation)
@@ -93,6 +104,9 @@ async def load_snapshots(
             time_zone=homes[home.home_id][1],
             policy=policies[home.home_id].policy,
             installations=tuple(of_home.get(home.home_id, ())),
+            absences=tuple(absences.get(home.home_id, ())),
+            events=tuple(supervised.events.get(home.home_id, ())),
+            profiles=counting(from_stored(homes[home.home_id][2] or ()), now),
             open_kinds=open_kinds.get(home.home_id, frozenset()),
             hearing=hearing,
             looked_until=home.looked_until,
@@ -102,6 +116,47 @@ async def load_snapshots(
         for home in claimed
         if home.home_id in homes
     ]
+
+
+def _serving(row: Sequence[Any], from_at: datetime) -> Serving:
+    (
+        home_id,
+        device_id,
+        device,
+        driver,
+        model,
+        interval_s,
+        litres_per_pulse,
+        resolution_l,
+        gateway,
+        installed_at,
+        removed_at,
+        event_at,
+        own_time,
+        refused_at,
+    ) = row
+    spoke = event_at is not None and event_at >= installed_at and removed_at is None
+    return Serving(
+        home_id=home_id,
+        device_id=device_id,
+        from_at=max(from_at, installed_at),
+        litres_per_pulse=litres_per_pulse,
+        resolution_l=resolution_l,
+        register=register_of(litres_per_pulse),
+        event_at=event_at,
+        installation=Installation(
+            device=device,
+            interval_s=interval_s,
+            gateway=gateway,
+            meters_water=litres_per_pulse is not None,
+            calls=is_call_button(driver, model, device),
+            installed_at=installed_at,
+            removed_at=removed_at,
+            heard_at=event_at if spoke else None,
+            own_time=OwnTime(said=own_time, received_at=event_at) if spoke and own_time is not None else None,
+            refused_at=refused_at if refused_at is not None and refused_at >= installed_at else None,
+        ),
+    )
 
 
 def _kinds(names: Sequence[str]) -> frozenset[Kind]:

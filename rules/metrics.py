@@ -13,11 +13,12 @@ LEASES_LOST: Final = Counter(
 )
 FAULTS: Final = Counter("anju_rules_faults_total", "Faults of a loop, after which it goes on", ["loop", "passing"])
 REARMED: Final = Counter("anju_rules_rearmed_total", "Homes re-armed by the sweeper")
+LEARNED: Final = Counter("anju_rules_learned_total", "Homes whose habits were learned anew")
 WAKES: Final = Counter("anju_rules_wakes_total", "Presses and falls judged", ["outcome"])
 WAKES_WAITING: Final = Gauge("anju_rules_wakes_waiting", "Presses and falls that could not be judged yet")
 WAKE_SECONDS: Final = Histogram(
     "anju_rules_wake_seconds",
-    "From the receipt of a press or a fall to its committed alert",
+    "From the receipt of a press or a fall, or the end of its wait for a cancellation, to its committed alert",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60),
 )
 DUE_LAG_SECONDS: Final = Histogram(

@@ -4,8 +4,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from rules.segment import Segment
 from rules.snapshot import Absence
-from rules.water import Segment
 
 
 def away_at(absences: Sequence[Absence], at: datetime) -> Absence | None:

@@ -14,8 +14,9 @@ from storage.sql import load
 
 _SQL = load(__package__, "series.sql")
 
-_AHEAD: Final = timedelta(minutes=10)  # readings dated further ahead are refused by ingest
+AHEAD: Final = timedelta(minutes=10)  # readings dated further ahead are refused by ingest
 _QUANTITIES: Final = [quantity.code for quantity in quantities.ALL]
+_ALSO: Final = {"motion": quantities.MOTION.code, "valve": quantities.VALVE_OPEN.code}
 _TOTAL: Final = quantities.WATER_TOTAL.code
 _PULSES: Final = quantities.PULSES.code
 _LATE: Final = timedelta(seconds=meters.CLOCK_STEP_S)
@@ -28,18 +29,22 @@ class Serving:
     Attributes:
         from_at: from which measured time on.
         litres_per_pulse: what a pulse of it is worth; None where that was not said.
+        resolution_l: what the last digit of its register is worth; None where that was not said.
         installation: what is known of it so far.
         register: the quantity that its series is of.
         was_late: some reading of the series came late.
+        event_at: when the newest event of its device was received.
     """
 
     home_id: int
     device_id: int
     from_at: datetime
     litres_per_pulse: float | None
+    resolution_l: float | None
     installation: Installation
     register: int
     was_late: bool = False
+    event_at: datetime | None = None
 
     @property
     def end_at(self) -> datetime | None:
@@ -74,7 +79,7 @@ async def with_series(
 
     A device whose installation says what a pulse is worth is read by its pulses; by its total, if it sends none.
     """
-    bounds = Bounds(earliest=now - late_window, latest=now + _AHEAD, policies=policies)
+    bounds = Bounds(earliest=now - late_window, latest=now + AHEAD, policies=policies)
     found = await _read(conn, serving, bounds)
     for query in (_by_total, _with_receipts, _with_steps):
         found = await query(conn, found, bounds)
@@ -90,6 +95,7 @@ async def _read(conn: AsyncConnection[Any], serving: Sequence[Serving], bounds: 
             **_asked(serving, bounds),
             "all_registers": [_TOTAL, _PULSES],
             "quantities": _QUANTITIES,
+            **_ALSO,
             "late": _LATE,
             "earliest": bounds.earliest,
         },
@@ -111,29 +117,33 @@ def _asked(serving: Sequence[Serving], bounds: Bounds) -> dict[str, Sequence[obj
 
 
 def _heard(device: Serving, row: Sequence[Any]) -> Serving:
-    measured_s, shown, received_at, has_another, was_late, before_s, before, before_received_at = row
+    measured_s, shown, received_at, has_another, was_late, motion_at, opened_at, shut_at = row[:8]
+    before_s, before, before_received_at = row[8:]
     times, totals = measured_s or [], shown or []
     if before_s is not None:
         times, totals = [before_s, *times], [before, *totals]
     pulse_l = device.litres_per_pulse if device.register == _PULSES else None
+    step_l = device.resolution_l
     if pulse_l is not None:
-        totals = [pulses * pulse_l for pulses in totals]
+        totals, step_l = [pulses * pulse_l for pulses in totals], pulse_l
     known = device.installation
     pulses_unknown = not times and bool(has_another) and device.litres_per_pulse is None
+    read_at = max((at for at in (received_at, before_received_at) if at is not None), default=None)
     return replace(
         device,
         was_late=bool(was_late) and bool(times),
         installation=replace(
             known,
-            heard_at=max(
-                (at for at in (known.heard_at, received_at, before_received_at) if at is not None), default=None
-            ),
+            heard_at=max((at for at in (known.heard_at, read_at) if at is not None), default=None),
+            read_at=read_at,
+            motion_at=motion_at,
+            valve_shut=shut_at is not None and (opened_at is None or opened_at < shut_at),
             meters_water=known.meters_water or bool(times) or pulses_unknown,
             pulses_unknown=pulses_unknown,
             water=WaterSeries(
                 measured_s=times,
                 totals_l=totals,
-                step_l=meters.step_of(totals) if pulse_l is None else pulse_l,
+                step_l=meters.step_of(totals) if step_l is None else step_l,
                 pulse_l=pulse_l,
             ),
         ),
@@ -177,6 +187,7 @@ async def _with_steps(conn: AsyncConnection[Any], serving: list[Serving], bounds
         place
         for place, device in enumerate(serving)
         if device.register == _TOTAL
+        and device.resolution_l is None
         and device.installation.water.totals_l
         and meters.common_step(device.installation.water.totals_l) > bounds.policies[device.home_id].inactivity_volume_l
     ]

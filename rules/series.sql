@@ -1,8 +1,10 @@
 -- name: series
 -- One row per installation: the readings of its register (a total, or a count of pulses) from `from_at` on and the one
--- before, when anything of it was last received, whether it has another register, and whether any reading came late. The
--- bounds that are the same for all let the planner leave partitions out; those of each installation are within them.
+-- before, when anything of it was last received, whether it has another register, whether any reading came late, and
+-- when it last saw somebody move and its valve was last open or shut. The bounds that are the same for all let the
+-- planner leave partitions out; those of each installation are within them.
 SELECT asked.place, inside.measured_s, inside.shown, inside.received_at, inside.has_another, inside.was_late,
+       inside.motion_at, inside.opened_at, inside.shut_at,
        date_part('epoch', before.measured_at), before.value, before.received_at
 FROM unnest(%(devices)s::integer[], %(registers)s::smallint[], %(froms)s::timestamptz[], %(begins)s::timestamptz[],
             %(ends)s::timestamptz[])
@@ -12,7 +14,10 @@ CROSS JOIN LATERAL (
            array_agg(r.value ORDER BY r.measured_at) FILTER (WHERE r.quantity = asked.register) AS shown,
            max(r.received_at) AS received_at,
            bool_or(r.quantity <> asked.register AND r.quantity = ANY(%(all_registers)s::smallint[])) AS has_another,
-           bool_or(r.received_at - r.measured_at > %(late)s) AS was_late
+           bool_or(r.received_at - r.measured_at > %(late)s) AS was_late,
+           max(r.measured_at) FILTER (WHERE r.quantity = %(motion)s AND r.value > 0) AS motion_at,
+           max(r.measured_at) FILTER (WHERE r.quantity = %(valve)s AND r.value > 0) AS opened_at,
+           max(r.measured_at) FILTER (WHERE r.quantity = %(valve)s AND r.value = 0) AS shut_at
     FROM reading r
     WHERE r.device_id = asked.device_id AND r.quantity = ANY(%(quantities)s::smallint[])
       AND r.measured_at >= asked.from_at AND r.measured_at < asked.end_at

@@ -6,7 +6,7 @@ How long is a function of when the silence began: a home's own line, or a time o
 from collections.abc import Callable, Sequence
 
 from rules.dry import Dryness, Spell
-from rules.water import Segment
+from rules.segment import Segment
 
 Limit = Callable[[float], float]
 """From when a silence began to when it is too long, both epoch seconds; never falling, and infinite for never."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from alerts.findings import Kind
 from registry.policy import Policy
+from rules.profile import Profile
 
 DEFAULT_INTERVAL_S = 900.0
 """Assumed where an installation does not say how often its device reports."""
@@ -72,6 +73,22 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """When a device last said something of itself that it says again for as long as it holds."""
+
+    measured_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTime:
+    """The time that a device gave with an event, however implausible, and when that was received."""
+
+    said: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """A device for as long as it serves the home.
 
@@ -87,6 +104,11 @@ class Installation:
         tested_at: its last test press; for buttons only.
         used_at: its last test, press or other action; for buttons only.
         motion_at: when it last saw somebody move.
+        valve_shut: its valve is shut: whoever is home can use no water.
+        said: an `EventKind` of `SAYS_AGAIN` -> when the device last said so.
+        own_time: the time that its newest event carried, if it carried one.
+        read_at: when a reading of it was last received and kept, as far back as the series is read.
+        refused_at: when one was last refused for its impossible time.
     """
 
     device: str
@@ -103,6 +125,11 @@ class Installation:
     tested_at: datetime | None = None
     used_at: datetime | None = None
     motion_at: datetime | None = None
+    valve_shut: bool = False
+    said: Mapping[str, Said] = field(default_factory=dict)
+    own_time: OwnTime | None = None
+    read_at: datetime | None = None
+    refused_at: datetime | None = None
 
     @property
     def interval(self) -> timedelta:
@@ -134,6 +161,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What was learned of a home's habits, and from when on it counts.
+
+    Attributes:
+        profile: None where the history did not suffice.
+    """
+
+    from_at: datetime
+    profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One home at one look.
 
@@ -148,6 +187,7 @@ class Snapshot:
         absences: those that are not over, and those that were not when the span that is read begins; oldest first.
         events: what happened in the last `EVENTS_READ`, oldest first, by time of receipt.
         incidents: the reasons of the incidents that the home's area or gateways are in now.
+        profiles: its learned habits, the one that counts now last and the one before it; empty until they are learned.
         profile: its learned habits; None until they are learned.
     """
 
@@ -158,6 +198,7 @@ class Snapshot:
     absences: tuple[Absence, ...] = ()
     events: tuple[HomeEvent, ...] = ()
     incidents: frozenset[str] = frozenset()
+    profiles: tuple[Learned, ...] = ()
     open_kinds: frozenset[Kind] = frozenset()
     hearing: Hearing | None = None
     looked_until: datetime | None = None

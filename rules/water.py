@@ -5,34 +5,32 @@ where use is unknown and so splits the cover, is for `devices.meters` to say.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from statistics import median
+from typing import Final
 
 from devices import meters
-from rules.snapshot import Installation
+from rules.remembered import remembered
+from rules.segment import Segment
+from rules.snapshot import Installation, WaterSeries
+
+_SPACED_BY: Final = 25
+_SPACED_LEAST: Final = 3
 
 
-class Segment(NamedTuple):
-    """Instants on end between which use is known: from i to j the meters show at most `high_l[j] - low_l[i]`.
+def cover(
+    installed: Sequence[Installation], *, each: Callable[[list[Segment]], list[Segment]] | None = None
+) -> list[Segment]:
+    """The stretches that every meter installed at the time covers, oldest first; meters of a home add up.
 
-    Attributes:
-        at_s: the instants, epoch seconds, ascending; at least one.
-        low_l: the home's total at each is at least this ...
-        high_l: ... and at most this; the same where every meter reported at that instant.
-        step_l: true use may be up to this much more than what is shown, for want of digits; 0 where that is exact.
+    Args:
+        installed: the meters.
+        each: what is made of the stretches of each meter before they are added up.
     """
-
-    at_s: Sequence[float]
-    low_l: Sequence[float]
-    high_l: Sequence[float]
-    step_l: float = 0.0
-
-
-def cover(installed: Sequence[Installation]) -> list[Segment]:
-    """The stretches that every meter installed at the time covers, oldest first; meters of a home add up."""
     eras = sorted({edge for meter in installed for edge in _span(meter)})
-    trusted = [_trusted(meter) for meter in installed]
+    trusted = [stretches(meter) if each is None else each(stretches(meter)) for meter in installed]
     segments: list[Segment] = []
     for begin_s, end_s in pairwise(eras):
         serving = [
@@ -45,31 +43,41 @@ def cover(installed: Sequence[Installation]) -> list[Segment]:
     return segments
 
 
+def stretches(meter: Installation) -> list[Segment]:
+    """The stretches that one meter covers, oldest first."""
+    return _stretches(meter.water)
+
+
 def blur_l(installed: Sequence[Installation]) -> float:
     """By how much true use may be more than what these meters show together, for want of digits."""
     return sum(meter.water.step_l for meter in installed if meter.water.step_l > meters.EXACT_STEP_L)
 
 
+def spacing(meter: Installation) -> timedelta:
+    """How far apart a meter's readings usually are: one that uploads once a day may read every hour."""
+    times_s = meter.water.measured_s[-_SPACED_BY:]
+    if len(times_s) <= _SPACED_LEAST:
+        return meter.interval
+    return timedelta(seconds=median(b - a for a, b in pairwise(times_s)))
+
+
 def unbroken(meter: Installation) -> list[tuple[float, float]]:
     """From when to when use is known of a meter, oldest first."""
-    return [(run.times_s[0], run.times_s[-1]) for run in _runs(meter)]
+    return [(segment.at_s[0], segment.at_s[-1]) for segment in stretches(meter)]
 
 
-def _runs(meter: Installation) -> list[meters.Run]:
-    water = meter.water
-    return meters.runs(
+@remembered
+def _stretches(water: WaterSeries) -> list[Segment]:
+    runs = meters.runs(
         water.measured_s, water.totals_l, step_l=water.step_l, pulse_l=water.pulse_l, received_s=water.received_s
     )
+    step_l = water.step_l if water.step_l > meters.EXACT_STEP_L else 0.0
+    return [Segment(run.times_s, run.totals_l, run.totals_l, step_l) for run in runs]
 
 
 def _span(meter: Installation) -> tuple[float, float]:
     removed_s = meter.removed_at.timestamp() if meter.removed_at is not None else float("inf")
     return meter.installed_at.timestamp(), removed_s
-
-
-def _trusted(meter: Installation) -> list[Segment]:
-    step_l = blur_l([meter])
-    return [Segment(run.times_s, run.totals_l, run.totals_l, step_l) for run in _runs(meter)]
 
 
 def _within(stretches: Sequence[Segment], begin_s: float, end_s: float) -> list[Segment]:

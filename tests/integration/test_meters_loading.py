@@ -1,5 +1,6 @@
 """Real meters on a real PostgreSQL: pulses and their worth, coarse registers, order of arrival, wrong clocks."""
 
+import json
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from devices.quantities import PULSES
+from devices.quantities import PULSES, WATER_TOTAL
+from devices.registry import discover
 from registry.policy import DEFAULTS
 from rules.engine import Engine
 from rules.loading import Claimed, load_snapshots
@@ -95,6 +97,49 @@ async def test_a_meter_that_sends_totals_is_read_by_them_whatever_a_pulse_is_wor
     await town.readings(both, quarters(town, [3.0] * QUARTERS))
     await town.readings(both, quarters(town, [77.0] * QUARTERS), quantity=PULSES.code)
     assert (await loaded(town, home))[1].water.totals_l[-1] == 770.0
+
+
+async def test_a_device_with_two_registers_counts_once(town: Town) -> None:
+    """A Dragino SW3L says litres and pulses of the same water in one message."""
+    uplink = {"Calculate_flag": 0, "MOD": 0, "Water_flow_value": 12.5, "Total_pulse": 5, "BAT": 3.6}
+    message = json.dumps({"uplink_message": {"decoded_payload": uplink}}).encode()
+    said = {(code, value) for code, _, value in discover().decode("v3/app/devices/sw3l/up", message).readings}
+    assert said >= {(WATER_TOTAL.code, 12.5), (PULSES.code, 5.0)}
+    home = await town.home("home")
+    device = await town.device(home, "sw3l", interval_s=900)
+    await town.readings(device, quarters(town, [12.5 + 5.0 * n for n in range(QUARTERS)]))
+    await town.readings(device, quarters(town, [5.0 + 2.0 * n for n in range(QUARTERS)]), quantity=PULSES.code)
+    for litres_per_pulse in (None, 2.5):
+        await worth(town, device, litres_per_pulse)
+        (meter,) = await loaded(town, home)
+        (segment,) = cover([meter])
+        assert segment.high_l[-1] - segment.low_l[0] == 5.0 * (QUARTERS - 1)
+
+
+async def test_what_the_installation_says_of_a_register_counts_and_not_what_it_looks_like(town: Town) -> None:
+    home = await town.home("home")
+    device = await town.device(home, "meter", interval_s=900)
+    # It looks as if it moved by 10 L, or by none: nothing shows that its last digit is 100 L, or 1 L.
+    await town.readings(device, quarters(town, [12_340.0 + 10 * n for n in range(QUARTERS)]))
+    (meter,) = await loaded(town, home)
+    assert meter.water.step_l == 10.0
+    for resolution_l in (100.0, 1.0, 0.1):
+        await town.conn.execute("UPDATE installation SET resolution_l = %s", (resolution_l,))
+        (meter,) = await loaded(town, home)
+        assert meter.water.step_l == resolution_l
+    await worth(town, device, 10.0)
+    await town.readings(device, quarters(town, [7.0] * QUARTERS), quantity=PULSES.code)
+    (counter,) = await loaded(town, home)
+    assert (counter.water.pulse_l, counter.water.step_l) == (10.0, 10.0)
+
+
+async def test_a_register_known_to_be_coarse_is_judged_so_from_its_first_day(town: Town) -> None:
+    home = await town.home("home")
+    device = await town.device(home, "meter", interval_s=900)
+    await town.conn.execute("UPDATE installation SET resolution_l = 100")
+    await town.readings(device, quarters(town, [0.0] * QUARTERS))
+    assert await look(town) == [(f"home/{home}", "monitoring_impaired", "open")]
+    assert await reasons(town) == ["meter meter moves in steps of 100 L: less than 10 L cannot be told by it"]
 
 
 async def test_a_meter_too_coarse_for_the_limit_is_neither_calm_nor_inactive(town: Town) -> None:

@@ -55,7 +55,8 @@ async def test_a_dry_home_raises_and_a_lively_one_does_not(town: Town) -> None:
     assert row[0] == "no water for 13 h (0 L in that time); limit 10 L in 12 h; meter heard 4 min ago"
     assert row[1] == town.now - 5 * MIN - 13 * H
     watched = await town.watch(dry)
-    assert watched["due_at"] == town.now + 15 * MIN
+    # When the next reading should have come in.
+    assert town.now + 10 * MIN < watched["due_at"] < town.now + 15 * MIN
     assert watched["looked_until"] == town.now - 5 * MIN
     assert (watched["lease_until"], watched["leased_by"]) == (None, None)
     assert (await town.watch(lively))["due_at"] > town.now + 30 * MIN

@@ -242,7 +242,8 @@ def watched(arrivals: Arrivals, *, step: timedelta, dense: bool) -> tuple[dict[d
     now, looks, end = NOON, 0, max(received for _, received, _ in arrivals) + 2 * step
     while now < end:
         readings = sorted((at, litres) for at, received, litres in arrivals if received <= now)[-64:]
-        device = meter(readings, interval_s=int(step.total_seconds()), installed_at=NOON - H)
+        heard_at = max((received for _, received, _ in arrivals if received <= now), default=None)
+        device = meter(readings, interval_s=int(step.total_seconds()), installed_at=NOON - H, heard_at=heard_at)
         judgement = RULE.evaluate(replace(snapshot, installations=(device,)), now)
         looks += 1
         for finding in judgement.findings:

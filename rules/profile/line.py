@@ -1,0 +1,113 @@
+"""A learned profile: what a home's line is at each half hour of either kind of day; a few hundred bytes. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from rules.dry import tolerance_s
+from rules.profile.local import SLOTS, DayKind, IsWorkday, Zone, instant_s, slot_of
+from rules.profile.pricing import LEAST_H, MOST, MOST_H, STRICTNESS_H, USUAL_STRICTNESS
+
+RELEASE: Final = 1
+"""Raised with every change of what is stored; a profile of another release is learned anew."""
+
+_FIRST_LETTER: Final = ord("0")
+
+Line = Sequence[int]
+"""For each half hour of the day, so many half hours after its beginning a silence that began in it is too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A home's habits.
+
+    Attributes:
+        until_s: learned from what was measured before this instant, epoch seconds ...
+        days: ... over so many days of cover.
+        lines: for each price of `STRICTNESS_H`, the line of workdays and that of free days.
+    """
+
+    until_s: float
+    days: float
+    lines: tuple[tuple[Line, Line], ...]
+
+    def too_long_at(
+        self,
+        since_s: float,
+        *,
+        zone: Zone,
+        is_workday: IsWorkday,
+        strictness: int = USUAL_STRICTNESS,
+        min_h: float = LEAST_H,
+        max_h: float = MOST_H,
+    ) -> float:
+        """From when on a silence is too long, epoch seconds; later for one that began later, or the same.
+
+        Args:
+            since_s: when the silence began: the reading that shows the last use, epoch seconds.
+            zone: where the home is.
+            is_workday: whether people go to work on a day.
+            strictness: which of the lines: an index of `STRICTNESS_H`.
+            min_h: never before it has lasted this many hours ...
+            max_h: ... and never after; both short by `rules.dry.tolerance_s`, since meters do not read to the second.
+        """
+        day, slot = slot_of(since_s, zone)
+        line = self.lines[strictness][DayKind.WORKDAY if is_workday(day) else DayKind.FREE]
+        too_long_s = instant_s(day, slot + line[slot], zone)
+        least_s, most_s = (hours * 3600.0 - tolerance_s(hours * 3600.0) for hours in (min_h, max_h))
+        return min(max(too_long_s, since_s + least_s), since_s + most_s)
+
+    def to_json(self) -> dict[str, object]:
+        """As it is stored: a letter for each half hour."""
+        return {
+            "release": RELEASE,
+            "until_s": self.until_s,
+            "days": round(self.days, 2),
+            "lines": [[_written(line) for line in pair] for pair in self.lines],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Self | None:
+        """The reverse of `to_json`; None for what another release wrote, or is not whole."""
+        match value:
+            case {
+                "release": int(release),
+                "until_s": int() | float() as until_s,
+                "days": int() | float() as days,
+                "lines": list(pairs),
+            }:
+                lines = [_pair(pair) for pair in pairs]
+                if release == RELEASE and len(lines) == len(STRICTNESS_H):
+                    whole = tuple(pair for pair in lines if pair is not None)
+                    if len(whole) == len(lines):
+                        return cls(until_s=float(until_s), days=float(days), lines=whole)
+        return None
+
+
+def never_falling(workday: list[int], free: list[int]) -> tuple[Line, Line]:
+    """The lines with each silence judged no more mildly than any that begins later, on the next day of either kind too.
+
+    Whoever has been silent for longer cannot be the less to worry about.
+    """
+    earliest = 2 * SLOTS
+    for _ in range(2):
+        for line in (workday, free):
+            latest = earliest
+            for slot in range(SLOTS - 1, -1, -1):
+                latest = min(latest, slot + line[slot])
+                line[slot] = latest - slot
+        earliest = SLOTS + min(workday[0], free[0])
+    return tuple(workday), tuple(free)
+
+
+def _written(line: Line) -> str:
+    return "".join(chr(_FIRST_LETTER + length) for length in line)
+
+
+def _pair(value: object) -> tuple[Line, Line] | None:
+    match value:
+        case [str(workday), str(free)]:
+            lines = tuple(tuple(ord(letter) - _FIRST_LETTER for letter in text) for text in (workday, free))
+            if all(len(line) == SLOTS and min(line) >= 0 and max(line) <= MOST for line in lines):
+                return lines[0], lines[1]
+    return None
