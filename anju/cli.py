@@ -10,7 +10,20 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from anju.commands import alert, broker, data, decode, device, drivers, operate, quarantine, serve
+from anju.commands import (
+    absence,
+    alert,
+    backtest,
+    broker,
+    data,
+    decode,
+    device,
+    drivers,
+    operate,
+    policy,
+    quarantine,
+    serve,
+)
 from anju.context import Globals
 from anju.errors import CommandError, Exit
 from anju.output import complain, say
@@ -40,6 +53,9 @@ app.add_typer(alert.app, name="alert")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(device.app, name="device")
 app.add_typer(broker.app, name="broker")
+app.add_typer(absence.app, name="absence")
+app.add_typer(policy.app, name="policy")
+app.add_typer(backtest.app, name="backtest")
 
 
 def _show_version(wanted: bool) -> None:
