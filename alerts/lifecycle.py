@@ -177,13 +177,19 @@ def _call(finding: Finding, current: Case | None, past: Past, now: datetime) -> 
             state=move(current.state, Move.RAISE),
             severity=max(current.severity, finding.severity, key=lambda severity: severity.rank),
             since=min(current.since, finding.since),
-            reason=finding.reason,
+            reason=_numbered(finding.reason, current.times_raised + 1),
             evidence=finding.evidence,
             times_raised=current.times_raised + 1,
         ),
         entry=Action.RAISED_AGAIN,
         tell=MessageType.RAISED_AGAIN,
     )
+
+
+def _numbered(reason: Reason, times: int) -> Reason:
+    also = reason.values.get("also", [])
+    number: JsonValue = {"id": "call_number", "values": {"times": times}}
+    return replace(reason, values={**reason.values, "also": [*(also if isinstance(also, list) else []), number]})
 
 
 def _hold(finding: Finding, current: Case | None, past: Past, now: datetime) -> Change | None:

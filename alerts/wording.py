@@ -1,6 +1,7 @@
 """Every sentence a duty worker reads, in English and Chinese, by message id, and how the values in it are written.
 
-A template is a `str.format` string; a value may carry a form: `duration` (seconds: "9 h 10 min") or `litres`.
+A template is a `str.format` string; a value may carry a form: `duration` (seconds: "9 h 10 min") or `litres`. What is
+further known stands in the value `also`, a list of `{"id": …, "values": {…}}`: each is a sentence after the first.
 """
 
 import math
@@ -15,16 +16,23 @@ from pydantic import JsonValue
 
 from alerts.errors import UnknownMessage
 from alerts.model import Reason
-from alerts.sentences import calls, hearing, monitoring, water
+from alerts.sentences import absence, calls, flow, hearing, monitoring, supervision, water
 from alerts.sentences.template import Template
 
 log = structlog.get_logger()
 
 Language = Literal["en", "zh"]
+_JOINTS: Final[Mapping[Language, str]] = {"en": "; ", "zh": "；"}
 
 
 TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
-    calls.TEMPLATES | water.TEMPLATES | monitoring.TEMPLATES | hearing.TEMPLATES
+    calls.TEMPLATES
+    | water.TEMPLATES
+    | absence.TEMPLATES
+    | flow.TEMPLATES
+    | monitoring.TEMPLATES
+    | supervision.TEMPLATES
+    | hearing.TEMPLATES
 )
 
 
@@ -39,9 +47,18 @@ def sentence(message_id: str, values: Mapping[str, JsonValue], language: Languag
         raise UnknownMessage(f"no sentence for message id {message_id!r}")
     text = template.en if language == "en" else template.zh
     try:
-        return _FORMATTERS[language].vformat(text, (), values)
+        own = _FORMATTERS[language].vformat(text, (), values)
+        also = [sentence(more["id"], more["values"], language) for more in _also(values)]
+        return _JOINTS[language].join([own, *also])
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise UnknownMessage(f"values of message {message_id!r} do not fit its sentence: {error!r}") from error
+
+
+def _also(values: Mapping[str, JsonValue]) -> list[Any]:
+    also = values.get("also", [])
+    if not isinstance(also, list):
+        raise TypeError("also is not a list of sentences")
+    return also
 
 
 def text_of(reason: Reason, language: Language) -> str:

@@ -44,6 +44,7 @@ _UPLOAD_STEP: Final = timedelta(minutes=15)
 _PAST: Final = timedelta(hours=24)
 _PRESS_AFTER_S: Final = 4.0
 _FALL_AFTER_S: Final = 10.0
+_CANCEL_S: Final = 15
 _STORED_WITHIN_S: Final = 60.0
 _MIN_HOMES: Final = 4
 
@@ -165,5 +166,6 @@ async def _happenings(
     tell(f"simulator: the SOS button in {parts.pressing.name} is pressed")
     await publisher.publish(event(parts.pressing.button, "button_press", clock()))
     await asyncio.sleep(_FALL_AFTER_S - _PRESS_AFTER_S)
-    tell(f"simulator: the pendant in {parts.falling.name} reports a fall")
-    await publisher.publish(event(parts.falling.pendant, "fall", clock()))
+    tell(f"simulator: the pendant in {parts.falling.name} reports a fall that nobody cancelled for {_CANCEL_S} s")
+    fell_at = clock() - timedelta(seconds=_CANCEL_S)
+    await publisher.publish(event(parts.falling.pendant, "fall", fell_at, cancel_s=_CANCEL_S))

@@ -40,9 +40,11 @@ def upload(home: SimulatedHome, instants: Sequence[datetime], *, dry_since: date
     return Message(f"anju/{home.meter}/reading", json.dumps({"readings": entries}))
 
 
-def event(device: str, kind: str, at: datetime) -> Message:
-    """A press or a fall; its id is the instant, which no device of ours uses twice."""
+def event(device: str, kind: str, at: datetime, *, cancel_s: float | None = None) -> Message:
+    """A press, or a fall whose device waited `cancel_s`; its id is the instant, which no device of ours uses twice."""
     payload = {"at": stamp(at), "event": kind, "id": f"{device}-{at.timestamp():.6f}", "battery_pct": 87}
+    if cancel_s is not None:
+        payload["cancel_s"] = cancel_s
     return Message(f"anju/{device}/event", json.dumps(payload))
 
 

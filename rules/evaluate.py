@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
@@ -18,12 +19,20 @@ _RETRY_LONGEST: Final = timedelta(hours=6)
 _IMPAIRED: Final = "monitoring_impaired"
 
 
+class Standing(NamedTuple):
+    """A judgement, and the moment before which no data can change it."""
+
+    judgement: Judgement
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What a look at a home concludes, and what the next one needs to know.
 
     Attributes:
         errors: rule -> the exception it raised at this look.
+        standing: rule -> its judgement.
     """
 
     home_id: int
@@ -33,11 +42,26 @@ class Look:
     ongoing: Mapping[str, datetime]
     failures: Mapping[str, Failure]
     errors: Mapping[str, Exception] = field(default_factory=dict)
+    standing: Mapping[str, Standing] = field(default_factory=dict)
 
 
-def evaluate(snapshot: Snapshot, now: datetime, rules: Sequence[Rule]) -> Look:
-    """Judges a home by every rule that is not backing off."""
-    judged: list[tuple[Rule, Judgement]] = []
+def evaluate(
+    snapshot: Snapshot,
+    now: datetime,
+    rules: Sequence[Rule],
+    standing: Mapping[str, Standing] = MappingProxyType({}),
+) -> Look:
+    """Judges a home by every rule that is not backing off.
+
+    Args:
+        snapshot: what is known of it.
+        now: the time of the look.
+        rules: to judge it by.
+        standing: what the last look left, where nothing but readings was added since: a rule whose judgement still
+            stands is not asked again.
+    """
+    judged: dict[str, Standing] = {}
+    findings: list[Finding] = []
     failures: dict[str, Failure] = {}
     errors: dict[str, Exception] = {}
     for rule in rules:
@@ -45,22 +69,30 @@ def evaluate(snapshot: Snapshot, now: datetime, rules: Sequence[Rule]) -> Look:
         if failure is not None and now < failure.retry_at:
             failures[rule.name] = failure
             continue
+        known = standing.get(rule.name)
+        if known is not None and now < known.until:
+            judged[rule.name] = known
+            continue
         try:
-            judged.append((rule, rule.evaluate(snapshot, now)))
+            judgement = rule.evaluate(snapshot, now)
         except Exception as error:  # whatever a rule trips over must stay with that rule and this home
             errors[rule.name] = error
             failures[rule.name] = _failed_again(failure, now)
-    findings = [finding for _, judgement in judged for finding in judgement.findings]
-    impairment, impaired_since = _impairment(snapshot, [j for _, j in judged], failures, now)
+            continue
+        findings += judgement.findings
+        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency))
+    impairment, impaired_since = _impairment(snapshot, judged, failures, now)
     if impairment is not None:
         findings.append(impairment)
-    ongoing = {rule.name: j.ongoing_since for rule, j in judged if j.ongoing_since is not None}
+    ongoing = {name: since for name, (judgement, _) in judged.items() if (since := judgement.ongoing_since) is not None}
     ongoing |= {name: since for name, since in snapshot.ongoing.items() if name in failures}
     if impaired_since is not None:
         ongoing[_IMPAIRED] = impaired_since
     # While a rule fails, what it has not judged stays to be judged.
     reached = (
-        [snapshot.judge_from(now)] if failures else [j.judged_until for _, j in judged if j.judged_until is not None]
+        [snapshot.judge_from(now)]
+        if failures
+        else [j.judged_until for j, _ in judged.values() if j.judged_until is not None]
     )
     return Look(
         home_id=snapshot.home_id,
@@ -70,6 +102,7 @@ def evaluate(snapshot: Snapshot, now: datetime, rules: Sequence[Rule]) -> Look:
         ongoing=ongoing,
         failures=failures,
         errors=errors,
+        standing=judged,
     )
 
 
@@ -79,34 +112,32 @@ def _failed_again(before: Failure | None, now: datetime) -> Failure:
     return Failure(count=count, since=now if before is None else before.since, retry_at=now + wait)
 
 
-def _due(
-    home_id: int, judged: Sequence[tuple[Rule, Judgement]], failures: Mapping[str, Failure], now: datetime
-) -> datetime:
+def _due(home_id: int, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime) -> datetime:
     # The longest wait differs from home to home: homes looked at together once do not stay together for ever.
     spread = _SPREAD * (crc32(home_id.to_bytes(8, "big")) / 2**32)
     due = now + LONGEST_WAIT - spread
-    for rule, judgement in judged:
-        due = min(due, judgement.next_due, now + rule.max_latency)
+    for _, until in judged.values():
+        due = min(due, until)
     for failure in failures.values():
         due = min(due, failure.retry_at)
     return max(due, now + _SHORTEST_WAIT)
 
 
 def _impairment(
-    snapshot: Snapshot, judgements: Sequence[Judgement], failures: Mapping[str, Failure], now: datetime
+    snapshot: Snapshot, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime
 ) -> tuple[Finding | None, datetime | None]:
     """The one *monitoring impaired* finding of a home, for all that keeps it from being watched.
 
     And since when it is.
     """
-    found = [impairment for judgement in judgements for impairment in judgement.impairments]
+    found = [impairment for judgement, _ in judged.values() for impairment in judgement.impairments]
     found += [_rule_failed(name, failure, now) for name, failure in failures.items()]
     known_since = snapshot.ongoing.get(_IMPAIRED)
     if found:
         first = min(found, key=lambda impairment: (impairment.since, impairment.about))
         evidence = {impairment.about: impairment.reason.id for impairment in found}
         return _impaired(snapshot, Verdict.RAISE, first.since, first.reason, evidence), first.since
-    if not all(judgement.impairments_known for judgement in judgements):
+    if not all(judgement.impairments_known for judgement, _ in judged.values()):
         return None, known_since
     if known_since is None and Kind.MONITORING_IMPAIRED not in snapshot.open_kinds:
         return None, None

@@ -1,4 +1,4 @@
-"""The rules role: four loops on connections of their own, each of which outlives every fault of the database."""
+"""The rules role: five loops on connections of their own, each of which outlives every fault of the database."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from registry.policy import DEFAULTS, Policy
-from rules import listening, metrics, sweep
+from rules import learner, listening, metrics, sweep
 from rules.engine import Engine, utc_now
 from rules.errors import SURVIVABLE
 from rules.hearing import heard
@@ -26,6 +26,8 @@ _log = structlog.get_logger()
 _POLL_S: Final = 1.0
 _CONTENDED_POLL_S: Final = 0.1
 _HEARING_EVERY_S: Final = 10.0
+_LEARN_POLL_S: Final = 30.0
+_LEARN_PAUSE_S: Final = 0.1  # what is learned a day late is no worse: looks and presses go first
 _NEW_HOMES_EVERY_S: Final = 600.0
 _BACK_OFF_FIRST_S: Final = 0.2
 _BACK_OFF_LONGEST_S: Final = 15.0
@@ -63,9 +65,10 @@ async def run(options: RulesOptions, *, stop: asyncio.Event) -> None:
     """Judges homes and wakes until `stop` is set; what is being written then is finished or rolled back."""
     async with asyncio.TaskGroup() as group:
         loops: dict[str, Loop] = {
-            "wake": _wake_loop,
+            "wake": lambda stack, opened: _wake_loop(stack, opened, options),
             "engine": lambda stack, opened: _engine_loop(stack, opened, options),
             "sweep": lambda stack, opened: _sweep_loop(stack, opened, options),
+            "learn": lambda stack, opened: _learn_loop(stack, opened, options),
             "hearing": _HearingLoop(started_at=utc_now()),
         }
         tasks = [group.create_task(_keep_going(name, loop, options), name=name) for name, loop in loops.items()]
@@ -116,12 +119,12 @@ async def _entered(stack: contextlib.AsyncExitStack, opened: Connect) -> AsyncCo
     return conn
 
 
-async def _wake_loop(stack: contextlib.AsyncExitStack, opened: Connect) -> None:
+async def _wake_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:
     hearing, working = await _entered(stack, opened), await _entered(stack, opened)
     await listen(hearing)
     # The same few statements for ever: planning each press anew costs more than any better plan could save.
     await working.execute("SET plan_cache_mode = force_generic_plan")
-    waker = Waker()
+    waker = Waker(defaults=options.defaults)
     while True:
         contended = await waker.drain(working)
         # What another process holds and has not committed comes free when that process is found frozen or dead.
@@ -156,6 +159,23 @@ async def _sweep_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
             else:
                 new_homes_at = clock() + _NEW_HOMES_EVERY_S
         await asyncio.sleep(0 if busy else _POLL_S)
+
+
+async def _learn_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:
+    conn = await _entered(stack, opened)
+    # A profile that is lost is learned again; what a step locks, nobody else waits for.
+    await conn.execute("SET synchronous_commit = off")
+    await conn.execute("SET idle_in_transaction_session_timeout = '30s'")
+    clock = asyncio.get_running_loop().time
+    enrol_at = clock()
+    while True:
+        busy = bool(await learner.learn_step(conn, utc_now(), defaults=options.defaults))
+        if clock() >= enrol_at:
+            if await learner.enrol(conn):
+                busy = True
+            else:
+                enrol_at = clock() + _NEW_HOMES_EVERY_S
+        await asyncio.sleep(_LEARN_PAUSE_S if busy else _LEARN_POLL_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

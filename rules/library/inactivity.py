@@ -20,10 +20,12 @@ from rules import habits, presence
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
 from rules.expected import next_word
+from rules.learning import next_change
 from rules.rule import Judgement
+from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.water import Segment, cover
+from rules.water import cover
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -81,6 +83,8 @@ class Inactivity:
             if decided or not told:
                 # Before this, no data can exist that would cross a line.
                 due = max(due, _at_most(min(each.earliest_s for each in drawn), now + self.max_latency))
+        if snapshot.policy.inactivity_learned:
+            due = min(due, next_change(snapshot.home_id, now))
         return Judgement(
             findings=tuple(findings),
             next_due=due,

@@ -102,7 +102,11 @@ def test_a_press_that_waits_ten_seconds_is_told_once(source_id: str | None) -> N
         happening(EventKind.BUTTON_PRESS, 12, source_id=source_id),
         happening(EventKind.BUTTON_PRESS, 10, source_id=source_id, duplicate=True),
     ]
-    others = [happening(EventKind.BUTTON_PRESS, 9.9, source_id="2"), happening(EventKind.TAMPER, 60)]
+    others = [
+        happening(EventKind.BUTTON_PRESS, 9.9, source_id="2"),
+        happening(EventKind.TAMPER, 60),
+        happening(EventKind.ACCELERATION_BURST, 60),  # nobody has judged it yet
+    ]
     assert overdue([press, *copies, *others], NOW, {}) == [press]
     assert overdue([press, *copies, *others], NOW, {mark(press): [press.received_at]}) == []
 

@@ -1,0 +1,214 @@
+"""The constant base flow of a meter: what never stops, such as a dripping tap or a cistern that does not close.
+
+Nobody uses water for a day and a night without a pause. So where a span of 30 h has none, its least flow over three
+hours is nobody's use: it is the base flow of that span. (Each hour and two of it must have shown as much, but for the
+register's step.) The base at an instant is the largest of all spans around it: data that come later may tell it better,
+looks change nothing. What is left of the use is what a person used, and is what inactivity is to be judged by.
+
+A gap in the readings counts with its mean flow; half of a span must have been read finely enough to see a pause. The
+length of the span is chosen on real homes (`bench.drips`): at 24 h twice as many quiet evenings seem dry as at 30 h.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from operator import sub
+from typing import Final, NamedTuple
+
+from devices.meters import EXACT_STEP_L
+from rules.remembered import remembered
+from rules.segment import Segment
+from rules.snapshot import Installation
+from rules.water import cover, stretches
+
+SPAN_S: Final = 30 * 3600.0
+"""Nobody uses water for this long without a pause."""
+PAUSE_S: Final = 3 * 3600.0
+"""So long a time without use is a pause."""
+UNSTEADY: Final = 0.05
+"""By how much of itself a flow that never stops may vary (a cistern in real data: 16 to 17 L/h)."""
+
+_LEAST_INTERVALS: Final = 3
+_FINE_S: Final = PAUSE_S / 2  # between readings further apart a pause may be hidden
+_FINE_SHARE: Final = 0.5
+_EARLY: Final = 0.9  # readings do not come on the second
+_SHORTER_S: Final = (PAUSE_S / 3, PAUSE_S * 2 / 3)
+_ROUNDING_L: Final = 1e-6
+
+
+def net_cover(installed: Sequence[Installation]) -> list[Segment]:
+    """What the meters of a home cover, as `rules.water.cover`, without the base flow of each."""
+    return cover(installed, each=without_base)
+
+
+def without_base(segments: Sequence[Segment]) -> list[Segment]:
+    """The stretches of one meter less their base flow; totals never fall. Without any, a stretch is the one given."""
+    return [segment if not (base := base_flow(segment)) else _less(segment, base) for segment in segments]
+
+
+@remembered
+def base_flow(segment: Segment) -> Sequence[float]:
+    """The base flow of one meter between each instant and the next, L/h; empty where there is none at all."""
+    if _rests_in_each(segment):
+        return ()
+    return _largest(_spans(segment, _windows(segment)), len(segment.at_s) - 1)
+
+
+def may_be_base_since(installed: Sequence[Installation]) -> float | None:
+    """Since when use of a meter may yet turn out to be base flow; None where no meter covers anything.
+
+    `SPAN_S` after this instant is the earliest at which any data can take more from the use than is taken now.
+    """
+    latest = [found[-1] for meter in installed if meter.removed_at is None and (found := stretches(meter))]
+    return min((_open_since(segment) for segment in latest), default=None)
+
+
+def least_l_h(segments: Sequence[Segment], since_s: float, until_s: float) -> float:
+    """The least flow that one meter showed over three hours of a span, L/h; 0.0 where it is shorter than that."""
+    return min(
+        (
+            window.bound_l_h
+            for segment in segments
+            if segment.at_s[0] < until_s and segment.at_s[-1] > since_s
+            for begin, window in enumerate(_windows(segment))
+            if since_s <= segment.at_s[begin] and segment.at_s[window.end] <= until_s
+        ),
+        default=0.0,
+    )
+
+
+def unsure_l(rate_l_h: float, step_l: float, window_s: float) -> float:
+    """How much of what a person uses in a window a base flow may hide: what it varies by, and the register's step."""
+    if rate_l_h <= 0.0:
+        return 0.0
+    return (rate_l_h * UNSTEADY + max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) * window_s / 3600.0
+
+
+class _Window(NamedTuple):
+    """From one instant to another at least a pause later: no base flow within is more than `bound_l_h`."""
+
+    end: int
+    bound_l_h: float
+
+
+class _Span(NamedTuple):
+    """From one instant to another `SPAN_S` later, between which never less than `rate_l_h` flowed."""
+
+    begin: int
+    end: int
+    rate_l_h: float
+
+
+def _rests_in_each(segment: Segment) -> bool:
+    """Whether it is plain that no span is without a pause."""
+    at_s = segment.at_s
+    if at_s[-1] - at_s[0] < SPAN_S:
+        return True
+    lively_s, since_s = SPAN_S - 2 * PAUSE_S, at_s[0]
+    for begin, end in _rests(segment):
+        if at_s[begin] - since_s >= lively_s:
+            return False
+        since_s = at_s[end]
+    return at_s[-1] - since_s < lively_s
+
+
+def _rests(segment: Segment) -> Iterator[tuple[int, int]]:
+    """The pauses: from one instant to another nothing is shown."""
+    at_s, totals_l, begin = segment.at_s, segment.low_l, 0
+    moved = [place for place, used_l in enumerate(map(sub, totals_l[1:], totals_l), 1) if used_l > _ROUNDING_L]
+    for place in (*moved, len(at_s)):
+        if place - 1 - begin >= _LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_S * _EARLY:
+            yield begin, place - 1
+        begin = place
+
+
+def _windows(segment: Segment) -> list[_Window]:
+    """For each instant the shortest window from it that a pause would fill, as far as they are covered."""
+    at_s, totals_l, last = segment.at_s, segment.low_l, len(segment.at_s) - 1
+    step_l = max(segment.step_l, EXACT_STEP_L)
+    shorter = [(length_s * _EARLY, _ends(at_s, length_s * _EARLY, 1)) for length_s in _SHORTER_S]
+    windows = []
+    for begin, end in enumerate(_ends(at_s, PAUSE_S * _EARLY, _LEAST_INTERVALS)):
+        if end > last:
+            break
+        bound_l_h, used_l = 0.0, totals_l[end] - totals_l[begin]
+        if used_l > _ROUNDING_L:
+            bound_l_h = min(
+                used_l / (at_s[end] - at_s[begin]),
+                *(
+                    (totals_l[until[begin]] - totals_l[begin] + step_l) / (at_s[until[begin]] - at_s[begin])
+                    for _, until in shorter
+                ),
+            )
+        windows.append(_Window(end, bound_l_h * 3600.0))
+    return windows
+
+
+def _ends(at_s: Sequence[float], length_s: float, intervals: int) -> list[int]:
+    """For each instant the first that is so much later, by time and by intervals; beyond the last where none is."""
+    ends, end, count = [], 0, len(at_s)
+    for begin, begin_s in enumerate(at_s):
+        end = max(end, begin + intervals)
+        while end < count and at_s[end] - begin_s < length_s:
+            end += 1
+        ends.append(min(end, count))
+    return ends
+
+
+def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
+    """The spans without a pause: to each instant, from the last one that is so much earlier."""
+    at_s, spans = segment.at_s, list[_Span]()
+    fine_s = list(accumulate((b - a if b - a <= _FINE_S else 0.0 for a, b in pairwise(at_s)), initial=0.0))
+    least: deque[int] = deque()  # the least window, then the least of those after it, and so on
+    begin = added = 0
+    for end, end_s in enumerate(at_s):
+        if end_s - at_s[0] < SPAN_S:
+            continue
+        while end_s - at_s[begin + 1] >= SPAN_S:
+            begin += 1
+        while added < len(windows) and windows[added].end <= end:
+            while least and windows[least[-1]].bound_l_h >= windows[added].bound_l_h:
+                least.pop()
+            least.append(added)
+            added += 1
+        while least and least[0] < begin:
+            least.popleft()
+        seen = fine_s[end] - fine_s[begin] >= _FINE_SHARE * SPAN_S
+        if seen and least and (rate_l_h := windows[least[0]].bound_l_h) > 0.0:
+            spans.append(_Span(begin, end, rate_l_h))
+    return spans
+
+
+def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
+    """For each interval the largest rate of the spans that hold it."""
+    base: list[float] = []
+    largest: deque[_Span] = deque()
+    following = 0
+    for place in range(intervals):
+        while following < len(spans) and spans[following].begin <= place:
+            while largest and largest[-1].rate_l_h <= spans[following].rate_l_h:
+                largest.pop()
+            largest.append(spans[following])
+            following += 1
+        while largest and largest[0].end <= place:
+            largest.popleft()
+        base.append(largest[0].rate_l_h if largest else 0.0)
+    return base if spans else ()
+
+
+def _less(segment: Segment, base: Sequence[float]) -> Segment:
+    """What an interval shows less than its share of the base, for want of digits, the next ones make up for."""
+    flowed_l = accumulate(
+        (rate_l_h * (b - a) / 3600.0 for rate_l_h, (a, b) in zip(base, pairwise(segment.at_s), strict=True)),
+        initial=0.0,
+    )
+    net_l = list(accumulate((total_l - flow_l for total_l, flow_l in zip(segment.low_l, flowed_l, strict=True)), max))
+    return segment._replace(low_l=net_l, high_l=net_l)
+
+
+def _open_since(segment: Segment) -> float:
+    """The earliest instant since which it may have flowed on and on, up to the end: within the last pause."""
+    at_s, since_s = segment.at_s, segment.at_s[0]
+    for begin, end in _rests(segment):
+        since_s = min(at_s[max(begin, end - _LEAST_INTERVALS)], at_s[end] - PAUSE_S * _EARLY)
+    return since_s

@@ -1,0 +1,82 @@
+"""Continuous flow: water has been running, and not a little, for 2 h (Sakaki): a tap left on, a fall in the shower.
+
+Soft at first: somebody asks. After twice the time somebody goes. Judged where readings are an hour apart or less; of
+hourly ones three on end must show twice as much, for a shower in each hour is no accident.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import JsonValue
+
+from alerts.findings import Kind, Reason, Severity
+from rules.rule import Judgement
+from rules.running import Run, fine_meters, strong
+from rules.snapshot import Installation, Snapshot, instant
+from rules.telling import Bout, Condition, judgement
+from rules.water import spacing, stretches
+
+_CONDITION: Final = Condition(
+    rule="continuous_flow",
+    kind=Kind.CONTINUOUS_FLOW,
+    cleared=Reason(id="flow_stopped", values={}),
+    told_when_over=False,
+)
+_LEAST_INTERVALS: Final = 3
+_HARD_AFTER: Final = 2.0
+
+
+class ContinuousFlow:
+    """Raises while a strong flow goes on, clears when it stops, records one that came and went between two looks."""
+
+    name = _CONDITION.rule
+    release = 1
+    max_latency = timedelta(hours=24)
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        """Judges each meter by itself."""
+        flow_s = snapshot.policy.flow_h * 3600.0
+        meters = fine_meters(snapshot)
+        bouts: list[Bout] = []
+        due_s: list[float] = []
+        covered_s: list[float] = []
+        over = True
+        for meter in meters:
+            length_s = max(flow_s, _LEAST_INTERVALS * spacing(meter).total_seconds())
+            running = strong(stretches(meter), length_s=length_s, least_intervals=_LEAST_INTERVALS)
+            if running is None:
+                over = False
+                continue
+            bouts += [_bout(snapshot, meter, run, length_s) for run in running.runs]
+            # Hourly readings tell late anyway: their homes are not looked at more often than others for it.
+            due_s.append(running.open_since_s + length_s * (1.0 if length_s == flow_s else _HARD_AFTER))
+            covered_s.append(running.covered_until_s)
+            over = over and running.stopped
+        return judgement(
+            snapshot,
+            now,
+            _CONDITION,
+            bouts,
+            meters=meters,
+            covered_s=covered_s,
+            over=over,
+            due_s=min(due_s, default=now.timestamp() + flow_s),
+        )
+
+
+def _bout(snapshot: Snapshot, meter: Installation, run: Run, length_s: float) -> Bout:
+    values: dict[str, JsonValue] = {
+        "device": meter.device,
+        "flow_s": round(run.length_s),
+        "used_l": round(run.used_l, 1),
+    }
+    return Bout(
+        since_s=run.since_s,
+        known_s=run.until_s,
+        begun=run.begun,
+        lasts=run.lasts,
+        severity=Severity.HARD if run.length_s >= _HARD_AFTER * length_s else Severity.SOFT,
+        reason=Reason(id="flow_running", values=values),
+        over=Reason(id="flow_running_over", values=values),
+        evidence={**values, "flows_until": instant(run.until_s).isoformat(), "limit_h": snapshot.policy.flow_h},
+    )

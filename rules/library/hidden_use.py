@@ -1,0 +1,67 @@
+"""Hidden use: so much water flows all the time that a person's use cannot be told from it.
+
+Inactivity is judged by what is left without the base flow. Where that flow may vary by as much as the limit in the soft
+window, a home may look used while nobody uses anything: *monitoring impaired*, instead of false calm.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from alerts.findings import Kind, Reason
+from rules.expected import next_word
+from rules.flow import SPAN_S, base_flow, may_be_base_since, unsure_l
+from rules.rule import Impairment, Judgement
+from rules.running import fine_meters
+from rules.segment import Segment
+from rules.snapshot import Installation, Snapshot, instant
+from rules.water import blur_l, stretches
+
+
+class HiddenUse:
+    """Finds meters of which more flows without a stop than leaves room to judge by."""
+
+    name = "hidden_use"
+    release = 1
+    max_latency = timedelta(hours=24)
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        """Judges every meter by the base flow of its newest readings."""
+        impairments: list[Impairment] = []
+        known = True
+        meters = fine_meters(snapshot)
+        for meter in meters:
+            found = stretches(meter)
+            if not found:
+                known = False
+                continue
+            base = base_flow(found[-1])
+            if base and _hides(snapshot, meter, base[-1]):
+                impairments.append(_impairment(snapshot, meter, found[-1], base))
+        if not meters:
+            return Judgement(next_due=now + self.max_latency)
+        soon = next_word(meters, now)
+        if impairments:
+            return Judgement(next_due=soon, impairments=tuple(impairments))
+        open_since_s = may_be_base_since(meters)
+        earliest = now + self.max_latency if open_since_s is None else instant(open_since_s + SPAN_S)
+        return Judgement(next_due=max(soon, earliest), impairments_known=known)
+
+
+def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:
+    window_s = snapshot.policy.inactivity_window_h * 3600.0
+    return unsure_l(rate_l_h, blur_l([meter]), window_s) >= snapshot.policy.inactivity_volume_l
+
+
+def _impairment(snapshot: Snapshot, meter: Installation, segment: Segment, base: Sequence[float]) -> Impairment:
+    place = len(base)
+    while place > 0 and _hides(snapshot, meter, base[place - 1]):
+        place -= 1
+    since = instant(segment.at_s[place])
+    known_since = snapshot.ongoing.get(Kind.MONITORING_IMPAIRED)
+    if place == 0 and known_since is not None:
+        since = min(since, known_since)  # a later look reads less far back
+    return Impairment(
+        about=meter.device,
+        since=since,
+        reason=Reason(id="monitoring_use_hidden", values={"device": meter.device, "base_l": round(base[-1], 1)}),
+    )

@@ -1,0 +1,80 @@
+"""Leak: water has flowed in every half-hour for a day (Longgang), or in every interval of a meter that reads hourly.
+
+Of a meter whose readings are further apart nothing is said. Somebody is told of a leak that has ended, too: what drips
+by night may drip again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import JsonValue
+
+from alerts.findings import Kind, Reason, Severity
+from rules.flow import least_l_h
+from rules.rule import Judgement
+from rules.running import Run, fine_meters, never_resting
+from rules.segment import Segment
+from rules.snapshot import Installation, Snapshot, instant
+from rules.telling import Bout, Condition, judgement
+from rules.water import stretches
+
+_CONDITION: Final = Condition(
+    rule="leak", kind=Kind.LEAK, cleared=Reason(id="flow_stopped", values={}), told_when_over=True
+)
+
+
+class Leak:
+    """Raises while a meter's flow does not rest, clears when it does, tells of one that ended between two looks."""
+
+    name = _CONDITION.rule
+    release = 1
+    max_latency = timedelta(hours=24)
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        """Judges each meter by itself: it is one pipe that leaks."""
+        length_s = snapshot.policy.leak_h * 3600.0
+        meters = fine_meters(snapshot)
+        bouts: list[Bout] = []
+        open_since_s: list[float] = []
+        covered_s: list[float] = []
+        over = True
+        for meter in meters:
+            segments = stretches(meter)
+            running = never_resting(segments, length_s=length_s)
+            if running is None:
+                over = False
+                continue
+            bouts += [_bout(snapshot, meter, segments, run) for run in running.runs]
+            open_since_s.append(running.open_since_s)
+            covered_s.append(running.covered_until_s)
+            over = over and running.stopped
+        return judgement(
+            snapshot,
+            now,
+            _CONDITION,
+            bouts,
+            meters=meters,
+            covered_s=covered_s,
+            over=over,
+            due_s=min(open_since_s, default=now.timestamp()) + length_s,
+        )
+
+
+def _bout(snapshot: Snapshot, meter: Installation, segments: Sequence[Segment], run: Run) -> Bout:
+    values: dict[str, JsonValue] = {
+        "device": meter.device,
+        "flow_s": round(run.length_s),
+        "used_l": round(run.used_l, 1),
+        "least_l": round(least_l_h(segments, run.since_s, run.until_s), 1),
+    }
+    return Bout(
+        since_s=run.since_s,
+        known_s=run.until_s,
+        begun=run.begun,
+        lasts=run.lasts,
+        severity=Severity.SOFT,
+        reason=Reason(id="leak", values=values),
+        over=Reason(id="leak_over", values=values),
+        evidence={**values, "flows_until": instant(run.until_s).isoformat(), "limit_h": snapshot.policy.leak_h},
+    )
