@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from alerts.errors import UnknownMessage
 from alerts.model import Reason
-from alerts.sentences import absence, calls, flow, hearing, monitoring, supervision, water
+from alerts.sentences import absence, area, calls, flow, hearing, monitoring, supervision, water
 from alerts.sentences.template import Template
 
 log = structlog.get_logger()
@@ -33,6 +33,7 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
     | monitoring.TEMPLATES
     | supervision.TEMPLATES
     | hearing.TEMPLATES
+    | area.TEMPLATES
 )
 
 

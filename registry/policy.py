@@ -34,6 +34,7 @@ class Policy:
         inactivity_window_h: ... in this many hours is soft inactivity: somebody asks (Shanghai, Shenzhen) ...
         inactivity_hard_window_h: ... and in this many, hard inactivity: somebody goes.
         inactivity_learned: whether the home's own line, once learned, takes the place of the soft window.
+        inactivity_strictness: how soon that line speaks: 0 soonest, 4 latest and least often for nothing.
         inactivity_min_h: a learned line is never below this many hours without use ...
         inactivity_max_h: ... and never above.
         inactivity_first_use_by: local time of day by which water was used since the night, "HH:MM"; "" for never.
@@ -58,6 +59,7 @@ class Policy:
     inactivity_window_h: float = 12.0
     inactivity_hard_window_h: float = 24.0
     inactivity_learned: bool = True
+    inactivity_strictness: int = 2
     inactivity_min_h: float = 8.0
     inactivity_max_h: float = 24.0
     inactivity_first_use_by: str = ""
@@ -86,7 +88,13 @@ class Policy:
     def longest_window(self) -> timedelta:
         """The longest span of water series that a rule asks for."""
         return timedelta(
-            hours=max(self.inactivity_window_h, self.inactivity_hard_window_h, self.inactivity_max_h, self.leak_h)
+            hours=max(
+                self.inactivity_window_h,
+                self.inactivity_hard_window_h,
+                self.inactivity_max_h,
+                self.leak_h,
+                2 * self.flow_h,
+            )
         )
 
     def silence_limit(self, interval_s: float) -> timedelta:
@@ -107,6 +115,7 @@ class _Parameters(BaseModel):
     inactivity_window_h: _Hours | None = None
     inactivity_hard_window_h: _Hours | None = None
     inactivity_learned: bool | None = None
+    inactivity_strictness: Annotated[int, Field(ge=0, le=4)] | None = None
     inactivity_min_h: _Hours | None = None
     inactivity_max_h: _Hours | None = None
     inactivity_first_use_by: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] | None = None

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 from devices.meters import EXACT_STEP_L
 from rules.remembered import remembered
 from rules.segment import Segment
-from rules.snapshot import Installation
+from rules.snapshot import BASE_SPAN, Installation
 from rules.water import cover, stretches
 
-SPAN_S: Final = 30 * 3600.0
+SPAN_S: Final = BASE_SPAN.total_seconds()
 """Nobody uses water for this long without a pause."""
 PAUSE_S: Final = 3 * 3600.0
 """So long a time without use is a pause."""
@@ -54,13 +54,13 @@ def base_flow(segment: Segment) -> Sequence[float]:
     return _largest(_spans(segment, _windows(segment)), len(segment.at_s) - 1)
 
 
-def may_be_base_since(installed: Sequence[Installation]) -> float | None:
-    """Since when use of a meter may yet turn out to be base flow; None where no meter covers anything.
+def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
+    """Since when some meter has shown so much in every three hours; None where no meter covers anything.
 
-    `SPAN_S` after this instant is the earliest at which any data can take more from the use than is taken now.
+    `SPAN_S` after this instant is the earliest at which any data can raise a base flow to the rate or above it.
     """
     latest = [found[-1] for meter in installed if meter.removed_at is None and (found := stretches(meter))]
-    return min((_open_since(segment) for segment in latest), default=None)
+    return min((_flowing_since(segment, rate_l_h) for segment in latest), default=None)
 
 
 def least_l_h(segments: Sequence[Segment], since_s: float, until_s: float) -> float:
@@ -82,6 +82,11 @@ def unsure_l(rate_l_h: float, step_l: float, window_s: float) -> float:
     if rate_l_h <= 0.0:
         return 0.0
     return (rate_l_h * UNSTEADY + max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) * window_s / 3600.0
+
+
+def hides_from_l_h(volume_l: float, step_l: float, window_s: float) -> float:
+    """The base flow from which on `unsure_l` is such a volume; 0.0 where any base flow hides it."""
+    return max(0.0, (volume_l * 3600.0 / window_s - max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) / UNSTEADY)
 
 
 class _Window(NamedTuple):
@@ -206,9 +211,15 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
     return segment._replace(low_l=net_l, high_l=net_l)
 
 
-def _open_since(segment: Segment) -> float:
-    """The earliest instant since which it may have flowed on and on, up to the end: within the last pause."""
-    at_s, since_s = segment.at_s, segment.at_s[0]
-    for begin, end in _rests(segment):
-        since_s = min(at_s[max(begin, end - _LEAST_INTERVALS)], at_s[end] - PAUSE_S * _EARLY)
-    return since_s
+def _flowing_since(segment: Segment, rate_l_h: float) -> float:
+    at_s, totals_l = segment.at_s, segment.low_l
+    end = last = len(at_s) - 1
+    for begin in range(last, -1, -1):
+        if last - begin < _LEAST_INTERVALS or at_s[last] - at_s[begin] < PAUSE_S * _EARLY:
+            continue
+        while end - 1 - begin >= _LEAST_INTERVALS and at_s[end - 1] - at_s[begin] >= PAUSE_S * _EARLY:
+            end -= 1
+        used_l = totals_l[end] - totals_l[begin]
+        if used_l <= _ROUNDING_L or used_l * 3600.0 < rate_l_h * (at_s[end] - at_s[begin]):
+            return at_s[begin + 1]
+    return at_s[0]

@@ -6,7 +6,7 @@ from typing import Final
 from alerts.findings import Severity
 from registry.policy import Policy
 from rules.calendars import is_workday
-from rules.profile import USUAL_STRICTNESS, Profile
+from rules.profile import Profile
 from rules.silence import Limit
 from rules.snapshot import Snapshot, instant
 from rules.zones import zone
@@ -14,7 +14,6 @@ from rules.zones import zone
 USE_L: Final = 1.0
 """As much as this is use."""
 _DAY: Final = timedelta(days=1)
-_STRICTNESS: Final = {Severity.SOFT: USUAL_STRICTNESS, Severity.HARD: 4}
 
 
 def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
@@ -45,15 +44,19 @@ def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
 
 def _line(profile: Profile, severity: Severity, snapshot: Snapshot) -> Limit:
     policy, local = snapshot.policy, zone(snapshot.time_zone)
-    strictness = _STRICTNESS[severity]
-    least_h, most_h = policy.inactivity_min_h, policy.inactivity_max_h
+    too_long_at = profile.hard_at if severity is Severity.HARD else profile.too_long_at
 
     def workday(day: date) -> bool:
         return is_workday(policy.holidays, day)
 
     def limit(since_s: float) -> float:
-        return profile.too_long_at(
-            since_s, zone=local, is_workday=workday, strictness=strictness, min_h=least_h, max_h=most_h
+        return too_long_at(
+            since_s,
+            zone=local,
+            is_workday=workday,
+            strictness=policy.inactivity_strictness,
+            min_h=policy.inactivity_min_h,
+            max_h=policy.inactivity_max_h,
         )
 
     return limit

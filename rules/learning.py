@@ -15,10 +15,10 @@ from zlib import crc32
 from devices.meters import CLOCK_STEP_S
 from registry.policy import Policy
 from rules.calendars import is_workday
+from rules.flow import net_cover
 from rules.presence import outside
 from rules.profile import HISTORY, Profile, learn
-from rules.snapshot import Installation, Learned, WaterSeries, instant
-from rules.water import cover
+from rules.snapshot import Installation, Learned, instant
 from rules.zones import zone
 
 PERIOD: Final = timedelta(days=7)
@@ -75,7 +75,7 @@ def learned(history: History) -> tuple[Learned, ...]:
 def _learned(history: History, at: datetime) -> Learned:
     """What was learned at an epoch."""
     meters = [_known_at(meter, at) for meter in history.installations if meter.meters_water]
-    segments = outside(cover(meters), history.not_lived)
+    segments = outside(net_cover(meters), history.not_lived)
     local = zone(history.time_zone)
     country = history.policy.holidays
     profile = learn(segments, until=at, zone=local, is_workday=lambda day: is_workday(country, day))

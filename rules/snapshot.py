@@ -173,6 +173,28 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Many homes of the home's area, or behind one of its gateways, fell silent or dry together.
+
+    Attributes:
+        cause: "silent" or "dry".
+        since: since when.
+        opened_at: when it became an incident that is told; None while it is only suspected.
+        ended_at: when most of them were well again.
+    """
+
+    cause: str
+    since: datetime
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is an incident now."""
+        return self.opened_at is not None and self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One home at one look.
 
@@ -186,7 +208,8 @@ class Snapshot:
         failures: rule -> its failure on this home.
         absences: those that are not over, and those that were not when the span that is read begins; oldest first.
         events: what happened in the last `EVENTS_READ`, oldest first, by time of receipt.
-        incidents: the reasons of the incidents that the home's area or gateways are in now.
+        incidents: the causes of the incidents that the home's area or gateways are in now.
+        troubles: these incidents, those that are only suspected, and those that ended lately.
         profiles: its learned habits, the one that counts now last and the one before it; empty until they are learned.
         profile: its learned habits; None until they are learned.
     """
@@ -198,6 +221,7 @@ class Snapshot:
     absences: tuple[Absence, ...] = ()
     events: tuple[HomeEvent, ...] = ()
     incidents: frozenset[str] = frozenset()
+    troubles: tuple[Trouble, ...] = ()
     profiles: tuple[Learned, ...] = ()
     open_kinds: frozenset[Kind] = frozenset()
     hearing: Hearing | None = None
@@ -213,6 +237,8 @@ class Snapshot:
 FIRST_LOOK = timedelta(hours=24)
 EVENTS_READ = timedelta(hours=48)
 _FIRST_READ = timedelta(days=7)
+BASE_SPAN = timedelta(hours=30)
+"""Over so long a time a base flow is told from use (`rules.flow`)."""
 OVERLAP = timedelta(hours=24)
 """How far behind what was judged a reading may fill a gap and still be seen."""
 
@@ -226,7 +252,9 @@ def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late
     earliest = now - late_window
     if looked_until is None:
         return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window))
-    return max(earliest, min(looked_until, now) - policy.longest_window - max(OVERLAP, policy.longest_window))
+    return max(
+        earliest, min(looked_until, now) - policy.longest_window - max(OVERLAP, policy.longest_window, BASE_SPAN)
+    )
 
 
 def instant(epoch_s: float) -> datetime:

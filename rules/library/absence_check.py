@@ -38,58 +38,64 @@ class AbsenceCheck:
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges the time since the last absence ended."""
-        known_since = snapshot.ongoing.get(self.name)
-        told = known_since is not None or Kind.ABSENCE_CHECK in snapshot.open_kinds
+        told = self.name in snapshot.ongoing or Kind.ABSENCE_CHECK in snapshot.open_kinds
         if not snapshot.absences and not told:
             return Judgement(next_due=now + self.max_latency)
-        limit_s = snapshot.policy.absence_check_h * 3600.0
-        earliest_s = limit_s - tolerance_s(limit_s)
-        spans = presence.joined((a.from_at, a.until_at) for a in snapshot.absences)
-        coming_s = min((until_s for _, until_s in spans if now.timestamp() < until_s), default=float("inf"))
-        latest_due = now + self.max_latency
-        if coming_s < latest_due.timestamp():
-            latest_due = min(latest_due, instant(coming_s + earliest_s))
-        until_s = next((until_s for from_s, until_s in spans if from_s <= now.timestamp() < until_s), None)
-        if until_s is not None:
-            reason = Reason(id="absence_goes_on", values={"until": _local(snapshot, instant(until_s))})
-            return Judgement(findings=(_cleared(snapshot, reason, now),) if told else (), next_due=latest_due)
-        ended_at = _ended_at((until_s for _, until_s in spans), snapshot, now)
-        if ended_at is None:
-            reason = Reason(id="absence_no_more", values={})
-            return Judgement(findings=(_cleared(snapshot, reason, now),) if told else (), next_due=latest_due)
+        spans = [
+            (instant(from_s), instant(until_s))
+            for from_s, until_s in presence.joined((a.from_at, a.until_at) for a in snapshot.absences)
+        ]
+        due = min([now + self.max_latency, *(until + _earliest(snapshot) for _, until in spans if now < until)])
+        away_until = next((until for from_at, until in spans if from_at <= now < until), None)
+        ended_at = None if away_until is not None else _ended_at([until for _, until in spans], snapshot, now)
+        if ended_at is not None:
+            return self._judged(
+                snapshot, ended_at, now, told=told, is_read=any(until == ended_at for _, until in spans), due=due
+            )
+        reason = Reason(id="absence_no_more", values={})
+        if away_until is not None:
+            reason = Reason(id="absence_goes_on", values={"until": _local(snapshot, away_until)})
+        return Judgement(findings=(_cleared(snapshot, reason, now),) if told else (), next_due=due)
+
+    def _judged(
+        self, snapshot: Snapshot, ended_at: datetime, now: datetime, *, told: bool, is_read: bool, due: datetime
+    ) -> Judgement:
         meters = [device for device in snapshot.installations if device.meters_water]
-        serving = [meter for meter in meters if meter.removed_at is None]
         segments = inside(net_cover(meters), ended_at, now)
         back_at, surely_first = _back(snapshot, segments, ended_at)
-        quiet_s = covered_s(inside(segments, ended_at, now if back_at is None else back_at))
-        # Of what cannot be read any more, earlier looks know that there was no sign of life in it.
-        if segments and all(until_s != ended_at.timestamp() for _, until_s in spans):
-            quiet_s += segments[0].at_s[0] - ended_at.timestamp()
-        fires = quiet_s >= earliest_s
-        judged_until = instant(segments[-1].at_s[-1]) if segments else None
-        if judged_until is not None:
-            judged_until = max(judged_until, snapshot.looked_until or judged_until)
+        quiet = timedelta(seconds=covered_s(inside(segments, ended_at, now if back_at is None else back_at)))
+        if segments and not is_read:
+            # Earlier looks know that there was no sign of life in what cannot be read any more.
+            quiet += instant(segments[0].at_s[0]) - ended_at
+        fires = quiet >= _earliest(snapshot)
+        covered_until = instant(segments[-1].at_s[-1]) if segments else None
+        judged_until = covered_until and max(covered_until, snapshot.looked_until or covered_until)
         if back_at is not None:
-            findings = [_cleared(snapshot, Reason(id="absence_back", values={}), back_at)] if told else []
-            seen = Kind.ABSENCE_CHECK in snapshot.open_kinds
-            if fires and surely_first and not seen and (known_since == ended_at or _is_news(back_at, snapshot, now)):
-                findings.append(_found(snapshot, Verdict.RECORD, ended_at, quiet_s, meters=meters, now=now))
-            return Judgement(findings=tuple(findings), next_due=latest_due, judged_until=judged_until)
-        due = latest_due
+            found = [_cleared(snapshot, Reason(id="absence_back", values={}), back_at)] if told else []
+            if fires and surely_first and _is_news(snapshot, ended_at, back_at, now):
+                found.append(_found(snapshot, Verdict.RECORD, ended_at, quiet, meters=meters, now=now))
+            return Judgement(findings=tuple(found), next_due=due, judged_until=judged_until)
+        serving = [meter for meter in meters if meter.removed_at is None]
         if serving:
-            due = min(due, max(next_word(serving, now), instant(ended_at.timestamp() + earliest_s)))
+            due = min(due, max(next_word(serving, now), ended_at + _earliest(snapshot)))
         return Judgement(
-            findings=(_found(snapshot, Verdict.RAISE, ended_at, quiet_s, meters=meters, now=now),) if fires else (),
+            findings=(_found(snapshot, Verdict.RAISE, ended_at, quiet, meters=meters, now=now),) if fires else (),
             next_due=min(due, now + _BACK_WITHIN) if fires else due,
             judged_until=judged_until,
             ongoing_since=ended_at,
         )
 
 
-def _ended_at(ends_s: Iterable[float], snapshot: Snapshot, now: datetime) -> datetime | None:
+def _earliest(snapshot: Snapshot) -> timedelta:
+    """How long nothing is seen before it is told."""
+    limit_s = snapshot.policy.absence_check_h * 3600.0
+    return timedelta(seconds=limit_s - tolerance_s(limit_s))
+
+
+def _ended_at(ends: Iterable[datetime], snapshot: Snapshot, now: datetime) -> datetime | None:
     """When the last absence ended; None where none has, or the one that was known of was taken back."""
     known_since = snapshot.ongoing.get(AbsenceCheck.name)
-    latest = max((instant(until_s) for until_s in ends_s if until_s <= now.timestamp()), default=None)
+    latest = max((until for until in ends if until <= now), default=None)
     if known_since is None or (latest is not None and latest >= known_since):
         return latest
     is_read = known_since > snapshot.judge_from(now) - snapshot.policy.longest_window
@@ -110,23 +116,29 @@ def _signs(snapshot: Snapshot) -> Iterator[datetime]:
     yield from (event.measured_at for event in snapshot.events if event.kind in _SIGNS)
 
 
-def _is_news(back_at: datetime, snapshot: Snapshot, now: datetime) -> bool:
+def _is_news(snapshot: Snapshot, ended_at: datetime, back_at: datetime, now: datetime) -> bool:
     """Whether earlier looks may not have seen it. What they have seen, the alerts know by when the absence ended."""
+    if Kind.ABSENCE_CHECK in snapshot.open_kinds:
+        return False
     judged_until = snapshot.judge_from(now)
-    return back_at > judged_until or (snapshot.looked_until is not None and back_at > judged_until - OVERLAP)
+    return (
+        snapshot.ongoing.get(AbsenceCheck.name) == ended_at
+        or back_at > judged_until
+        or (snapshot.looked_until is not None and back_at > judged_until - OVERLAP)
+    )
 
 
 def _found(
     snapshot: Snapshot,
     verdict: Verdict,
     ended_at: datetime,
-    quiet_s: float,
+    quiet: timedelta,
     *,
     meters: Sequence[Installation],
     now: datetime,
 ) -> Finding:
-    hard = quiet_s >= 2.0 * snapshot.policy.absence_check_h * 3600.0
-    values: dict[str, JsonValue] = {"until": _local(snapshot, ended_at), "quiet_s": round(quiet_s)}
+    hard = quiet >= 2 * timedelta(hours=snapshot.policy.absence_check_h)
+    values: dict[str, JsonValue] = {"until": _local(snapshot, ended_at), "quiet_s": round(quiet.total_seconds())}
     message = "absence_check_over"
     if verdict is Verdict.RAISE:
         message = "absence_check"

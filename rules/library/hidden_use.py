@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from alerts.findings import Kind, Reason
 from rules.expected import next_word
-from rules.flow import SPAN_S, base_flow, may_be_base_since, unsure_l
+from rules.flow import SPAN_S, base_flow, hides_from_l_h, may_be_base_since
 from rules.rule import Impairment, Judgement
 from rules.running import fine_meters
 from rules.segment import Segment
@@ -42,14 +42,19 @@ class HiddenUse:
         soon = next_word(meters, now)
         if impairments:
             return Judgement(next_due=soon, impairments=tuple(impairments))
-        open_since_s = may_be_base_since(meters)
+        least_l_h = min(_hides_from(snapshot, meter) for meter in meters)
+        open_since_s = may_be_base_since(meters, least_l_h)
         earliest = now + self.max_latency if open_since_s is None else instant(open_since_s + SPAN_S)
         return Judgement(next_due=max(soon, earliest), impairments_known=known)
 
 
 def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:
-    window_s = snapshot.policy.inactivity_window_h * 3600.0
-    return unsure_l(rate_l_h, blur_l([meter]), window_s) >= snapshot.policy.inactivity_volume_l
+    return 0.0 < rate_l_h >= _hides_from(snapshot, meter)
+
+
+def _hides_from(snapshot: Snapshot, meter: Installation) -> float:
+    policy = snapshot.policy
+    return hides_from_l_h(policy.inactivity_volume_l, blur_l([meter]), policy.inactivity_window_h * 3600.0)
 
 
 def _impairment(snapshot: Snapshot, meter: Installation, segment: Segment, base: Sequence[float]) -> Impairment:

@@ -1,7 +1,8 @@
 """Inactivity: no water is used in a home for longer than it should be: softly (ask) or hard (go there).
 
-Judged on the meters' own times, and never from a lack of data: where nothing is covered up to now, silence is the
-business of *monitoring lost*. Several lines are drawn; whichever is crossed first speaks:
+Judged on the meters' own times, on what is left of the use without what never stops, and never from a lack of data:
+where nothing is covered up to now, silence is the business of *monitoring lost*. Several lines are drawn; whichever is
+crossed first speaks:
 
 - municipal, soft: less than 10 L in 12 h (Shanghai Changning, Shenzhen Longgang), until the home's own line is learned;
 - municipal, hard: less than 10 L in 24 h (Taicang, Liaocheng, Anji), always;
@@ -16,19 +17,21 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules import habits, presence
+from rules import habits, held, presence
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
 from rules.expected import next_word
+from rules.held import Fate
+from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.learning import next_change
 from rules.rule import Judgement
 from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.water import cover
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
+_LEAST_BASE_L_H: Final = 0.1
 
 
 class Inactivity:
@@ -51,7 +54,7 @@ class Inactivity:
             over = (_away(snapshot, absence.until_at, now),) if told else ()
             return Judgement(findings=over, next_due=absence.until_at)
         soon = next_word(serving, now)
-        segments = presence.at_home(cover(meters), snapshot.absences)
+        segments = presence.at_home(net_cover(meters), snapshot.absences)
         if not segments:
             begun = max(meter.installed_at for meter in serving)
             due = max(begun + snapshot.policy.inactivity_window, soon)
@@ -72,17 +75,20 @@ class Inactivity:
             )
             ongoing_since = known_since if known_since is not None and begun_before else instant(episode.since_s)
             if covered_until >= now - _stale_after(serving, snapshot):
-                findings.append(
-                    _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
-                )
+                raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
+                told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
+                findings += told_alone
         else:
             decided = drawn[0].line.dryness.decided
             if told and decided:
                 findings.append(_over(snapshot, segments, covered_until))
                 ongoing_since = None
             if decided or not told:
-                # Before this, no data can exist that would cross a line.
-                due = max(due, _at_most(min(each.earliest_s for each in drawn), now + self.max_latency))
+                # Before this, no data can exist that would cross a line, nor tell that what was used was a leak.
+                earliest_s = min(each.earliest_s for each in drawn)
+                if (flowing_since_s := may_be_base_since(serving, _LEAST_BASE_L_H)) is not None:
+                    earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
+                due = max(due, _at_most(earliest_s, now + self.max_latency))
         if snapshot.policy.inactivity_learned:
             due = min(due, next_change(snapshot.home_id, now))
         return Judgement(
@@ -206,6 +212,32 @@ def _values(snapshot: Snapshot, episode: Episode, since: datetime) -> dict[str, 
             return {**values, "limit_s": round(limit(episode.spell.since_s) - episode.spell.since_s)}
         case LineName.FIRST_USE:
             return {**values, "by": policy.inactivity_first_use_by}
+
+
+def _unless_area(
+    snapshot: Snapshot,
+    raised: Finding,
+    episode: Episode,
+    meters: Sequence[Installation],
+    *,
+    now: datetime,
+    due: datetime,
+) -> tuple[list[Finding], datetime]:
+    """What is told of a home whose area may have run dry with it, and when to look again."""
+    own = held.dry(
+        snapshot,
+        raised.severity,
+        since=raised.since,
+        crossed_at=instant(episode.fired_s),
+        interval=max(meter.interval for meter in meters),
+        now=now,
+    )
+    told = Kind.INACTIVITY in snapshot.open_kinds
+    if own.fate is Fate.PART:
+        return ([_cleared(snapshot, Reason(id="inactivity_part_of_area", values={}), now)] if told else []), due
+    if own.until is not None and not told:
+        return [], min(due, own.until)
+    return [raised], due
 
 
 def _cleared(snapshot: Snapshot, reason: Reason, at: datetime) -> Finding:

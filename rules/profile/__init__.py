@@ -5,7 +5,8 @@ through before an instant, stores the `Profile` it gives, and *inactivity* asks 
 too long. `docs/inactivity.md` says how and how well.
 
     learn(segments, until=, zone=, is_workday=) -> Profile | None     14 days of cover at least, 120 at most
-    profile.too_long_at(severity, since_s, zone=, is_workday=) -> float     never falling in since_s
+    profile.too_long_at(since_s, zone=, is_workday=) -> float         soft: from when on to ask; never falls in since_s
+    profile.hard_at(since_s, zone=, is_workday=) -> float             from when on to go; never before the soft one
     profile.to_json() -> dict, Profile.from_json(value) -> Profile | None    under 1 KB
 
 A silence is a stretch of covered time in which no litre was used; it begins at the reading that shows the last use.

@@ -1,7 +1,7 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
 from collections.abc import Iterable
-from itertools import pairwise
+from operator import sub
 from typing import Final, NamedTuple
 
 from rules.segment import Segment
@@ -34,25 +34,19 @@ def silences(segments: Iterable[Segment]) -> list[Silence]:
     for segment in segments:
         at_s, low_l, high_l = segment.at_s, segment.low_l, segment.high_l
         since_s: float | None = None
-        last_s = at_s[0]
         floor_l = low_l[0] + USE_L - _ROUNDING_L
-        for now_s, low, high in zip(at_s, low_l, high_l, strict=True):
+        for place, high in enumerate(high_l):
             if high >= floor_l:
                 if since_s is not None:
-                    found.append(Silence(since_s, last_s, now_s))
-                since_s = now_s
-                floor_l = low + USE_L - _ROUNDING_L
-            last_s = now_s
+                    found.append(Silence(since_s, at_s[place - 1], at_s[place]))
+                since_s = at_s[place]
+                floor_l = low_l[place] + USE_L - _ROUNDING_L
         if since_s is not None:
-            found.append(Silence(since_s, last_s, last_s))
+            found.append(Silence(since_s, at_s[-1], at_s[-1]))
     return found
 
 
 def covered_s(segments: Iterable[Segment]) -> float:
     """How long readings came often enough to tell a habit by."""
-    return sum(
-        later_s - earlier_s
-        for segment in segments
-        for earlier_s, later_s in pairwise(segment.at_s)
-        if later_s - earlier_s <= LONGEST_STEP_S
-    )
+    steps_s: Iterable[float] = (step_s for segment in segments for step_s in map(sub, segment.at_s[1:], segment.at_s))
+    return sum(step_s for step_s in steps_s if step_s <= LONGEST_STEP_S)

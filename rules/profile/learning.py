@@ -20,6 +20,7 @@ AT_RISK_S: Final = 3 * 3600.0
 
 _DAY_S: Final = 86_400.0
 _TOLD_FROM: Final = LEAST - 8  # silences of fewer half hours tell nothing about any line
+_TOLD_FROM_S: Final = _TOLD_FROM * SLOT_S
 
 
 def learn(
@@ -53,6 +54,7 @@ class _Past:
         self._clock = clock
         self._until_s = until_s
         self._tuning = tuning
+        self._per_half_life = 1.0 / (tuning.half_life_days * _DAY_S)
         self._at_risk_h = [[0.0] * SLOTS for _ in DayKind]
         self._ended: list[dict[tuple[int, int], float]] = [{} for _ in DayKind]
 
@@ -60,9 +62,9 @@ class _Past:
         """Takes in a silence."""
         since_s = self._clock.wall_s(silence.since_s)
         kind, slot = self._clock.kind(since_s), int(since_s % _DAY_S // SLOT_S)
-        weight = 0.5 ** ((self._until_s - silence.since_s) / (self._tuning.half_life_days * _DAY_S))
+        weight = 0.5 ** ((self._until_s - silence.since_s) * self._per_half_life)
         self._at_risk_h[kind][slot] += weight * min(silence.next_s - silence.since_s, AT_RISK_S) / 3600.0
-        if silence.until_s - silence.since_s >= _TOLD_FROM * SLOT_S:
+        if silence.until_s - silence.since_s >= _TOLD_FROM_S:
             length = int((self._clock.wall_s(silence.until_s) - since_s + since_s % SLOT_S) // SLOT_S)
             self._ended[kind][slot, length] = self._ended[kind].get((slot, length), 0.0) + weight
 

@@ -11,6 +11,11 @@ from rules.profile.pricing import LEAST_H, MOST, MOST_H, STRICTNESS_H, USUAL_STR
 RELEASE: Final = 1
 """Raised with every change of what is stored; a profile of another release is learned anew."""
 
+HARD_AFTER_H: Final = 12.0
+"""So long after the soft line; sooner, the hard line is crossed for nothing more often (`docs/inactivity.md`)."""
+LAST_INTERVAL_H: Final = 1.0
+"""What an hourly meter adds to the longest silence: so that it is found within 24 h."""
+
 _FIRST_LETTER: Final = ord("0")
 
 Line = Sequence[int]
@@ -41,7 +46,7 @@ class Profile:
         min_h: float = LEAST_H,
         max_h: float = MOST_H,
     ) -> float:
-        """From when on a silence is too long, epoch seconds; later for one that began later, or the same.
+        """From when on somebody is to ask, epoch seconds; later for a silence that began later, or the same.
 
         Args:
             since_s: when the silence began: the reading that shows the last use, epoch seconds.
@@ -56,6 +61,24 @@ class Profile:
         too_long_s = instant_s(day, slot + line[slot], zone)
         least_s, most_s = (hours * 3600.0 - tolerance_s(hours * 3600.0) for hours in (min_h, max_h))
         return min(max(too_long_s, since_s + least_s), since_s + most_s)
+
+    def hard_at(
+        self,
+        since_s: float,
+        *,
+        zone: Zone,
+        is_workday: IsWorkday,
+        strictness: int = USUAL_STRICTNESS,
+        min_h: float = LEAST_H,
+        max_h: float = MOST_H,
+    ) -> float:
+        """From when on somebody is to go: `HARD_AFTER_H` later, `LAST_INTERVAL_H` before `max_h`; as `too_long_at`."""
+        soft_s = self.too_long_at(
+            since_s, zone=zone, is_workday=is_workday, strictness=strictness, min_h=min_h, max_h=max_h
+        )
+        most_h = max_h - LAST_INTERVAL_H
+        most_s = since_s + most_h * 3600.0 - tolerance_s(most_h * 3600.0)
+        return max(soft_s, min(soft_s + HARD_AFTER_H * 3600.0, most_s))
 
     def to_json(self) -> dict[str, object]:
         """As it is stored: a letter for each half hour."""

@@ -74,21 +74,21 @@ def best(ended: Sequence[float], at_risk_h: float, later_h: float) -> list[int]:
 
 
 def _worth_waiting_for(ended: Sequence[float], stays: float) -> list[tuple[int, float]]:
-    """The lengths that are best at some price, each with its alarms: each step saves fewer for an hour than the last."""
+    """The lengths that are best at some price, each with its alarms: every step saves fewer an hour than the last."""
     worth: list[tuple[int, float]] = []
     lasting, late, stays_half = sum(ended), 0.0, stays**0.5
     for length, weight in enumerate(ended):
         if length >= LEAST:
             alarms = lasting + late
-            while len(worth) > 1 and _flatter(worth[-2], worth[-1], (length, alarms)):
+            while len(worth) > 1:
+                (before, more), (middle, some) = worth[-2], worth[-1]
+                # The way to the middle saves more an hour than the way on from it: it may be best.
+                if (more - some) * (length - middle) > (some - alarms) * (middle - before):
+                    break
                 worth.pop()
             worth.append((length, alarms))
-        lasting -= weight
-        # Those that ended within a half hour did so in the middle of it.
-        late = late * stays + weight * stays_half
+        if weight or late:
+            lasting -= weight
+            # Those that ended within a half hour did so in the middle of it.
+            late = late * stays + weight * stays_half
     return worth
-
-
-def _flatter(first: tuple[int, float], middle: tuple[int, float], last: tuple[int, float]) -> bool:
-    """Whether the way to the middle saves no more alarms an hour than the way on from it."""
-    return (first[1] - middle[1]) * (last[0] - middle[0]) <= (middle[1] - last[1]) * (middle[0] - first[0])

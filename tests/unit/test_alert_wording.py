@@ -14,6 +14,7 @@ from alerts.wording import TEMPLATES, duration, sentence, text_of
 
 SPANS = [
     "age_s",
+    "ran_s",
     "after_s",
     "dry_s",
     "window_s",
@@ -24,16 +25,39 @@ SPANS = [
     "retry_s",
     "lag_s",
     "difference_s",
+    "off_s",
+    "refused_s",
+    "untried_s",
+    "flow_s",
+    "interval_s",
+    "delay_s",
+    "line_s",
+    "quiet_s",
 ]
 VALUES: dict[str, JsonValue] = {
     "device": "btn-1",
+    "devices": "btn-1 (12 %), meter-1",
+    "before_l": 812_345.0,
+    "after_l": 12.5,
     "until": "2026-03-30 18:00",
     "by": "10:00",
+    "since": "2026-03-28 14:10",
+    "absence": 12,
     "rule": "inactivity",
+    "times": 2,
+    "at": "03:10",
+    "impact_g": 4.2,
+    "confidence_pct": 92,
     "failures": 3,
     "used_l": 2.0,
     "limit_l": 10,
     "step_l": 100.0,
+    "least_l": 3.3,
+    "base_l": 22.0,
+    "day": "2026-03-28",
+    "homes": 312,
+    "watched": 500,
+    "gateway": "gw-3",
     **dict.fromkeys(SPANS, 33_000),
     "difference_s": 12.5,
 }
@@ -50,6 +74,19 @@ def test_both_languages_name_the_same_values_in_the_same_form(message_id: str) -
     for name, form in named[0]:
         assert form == ("duration" if name.endswith("_s") else "litres" if name.endswith("_l") else "")
     assert "{" not in sentence(message_id, VALUES, "en") + sentence(message_id, VALUES, "zh")
+
+
+def test_further_sentences_follow_the_first() -> None:
+    more: JsonValue = [{"id": "call_number", "values": {"times": 2}}]
+    values: dict[str, JsonValue] = {"device": "btn-1", "also": more}
+    assert sentence("sos_pressed", values, "en") == "SOS button btn-1 was pressed; call number 2 in this case"
+    assert sentence("sos_pressed", values, "zh") == "SOS按钮btn-1被按下；本案第2次呼叫"
+
+
+@pytest.mark.parametrize("also", ["x", ["x"], [{"id": "x", "values": {}}], [{"values": {}}], 3])
+def test_further_sentences_that_are_none_are_our_bug(also: JsonValue) -> None:
+    with pytest.raises(UnknownMessage):
+        sentence("sos_pressed", {"device": "btn-1", "also": also}, "en")
 
 
 def test_the_sentence_of_the_design() -> None:

@@ -11,9 +11,10 @@ from alerts.wording import sentence
 from registry.policy import Policy
 from rules.library.inactivity import Inactivity
 from rules.presence import away_at, joined, outside
+from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import Absence, Snapshot
-from rules.water import Segment, cover
+from rules.water import cover
 from tests.unit.rule_worlds import MIN, NOON, H, home, hourly, meter
 
 RULE = Inactivity()
@@ -30,7 +31,7 @@ def said(finding: Finding) -> str:
 
 @pytest.mark.parametrize(("dry_hours", "severity"), [(12, Severity.SOFT), (23, Severity.SOFT), (24, Severity.HARD)])
 def test_somebody_asks_after_twelve_hours_and_goes_after_twenty_four(dry_hours: int, severity: Severity) -> None:
-    (finding,) = judged(home(meter(hourly([30] * 30 + [0] * dry_hours)), looked_until=NOON - 3 * H))
+    (finding,) = judged(home(meter(hourly([30] * 9 + [0] * 5 + [30] * 9 + [0] * dry_hours)), looked_until=NOON - 3 * H))
     assert (finding.severity, finding.since) == (severity, NOON - dry_hours * H)
 
 
@@ -43,7 +44,7 @@ def test_a_preset_may_make_twelve_hours_hard() -> None:
 
 def test_little_use_ends_neither_strength() -> None:
     """Nine litres in a day are less than ten, however often they run."""
-    drips = home(meter(hourly([30] * 10 + [0.375] * 24)), looked_until=NOON - 3 * H)
+    drips = home(meter(hourly([30] * 10 + [0, 0, 0, 1.5] * 6)), looked_until=NOON - 3 * H)
     (finding,) = judged(drips)
     assert finding.severity is Severity.HARD
     assert "(9 L in that time); limit 10 L in 1 d" in said(finding)

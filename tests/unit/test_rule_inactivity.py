@@ -132,7 +132,7 @@ def test_a_spell_between_two_looks_is_recorded_once() -> None:
 
 
 def test_first_look_judges_the_last_day_only() -> None:
-    week_ago = hourly([30] * 3 + [0] * 14 + [40] * 120)
+    week_ago = hourly([30] * 3 + [0] * 14 + ([40] * 20 + [0] * 4) * 5)
     assert not judged(home(meter(week_ago), looked_until=None))
     yesterday = hourly([30] * 3 + [0] * 14 + [40] * 10)
     assert [f.verdict for f in judged(home(meter(yesterday), looked_until=None))] == [Verdict.RECORD]
