@@ -31,6 +31,10 @@ TEMPLATES: Final[dict[str, Template]] = {
         en="meter {device} moves in steps of {step_l:litres}: less than {limit_l:litres} cannot be told by it",
         zh="水表{device}的最小读数为{step_l:litres}：无法判断用水是否少于{limit_l:litres}",
     ),
+    "monitoring_valve_shut": Template(
+        en="the valve of meter {device} is shut: use is not judged",
+        zh="水表{device}的阀门已关闭：无法判断用水",
+    ),
     "monitoring_covered_again": Template(
         en="usable readings again",
         zh="读数已恢复可用",

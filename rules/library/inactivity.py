@@ -21,8 +21,8 @@ from rules import habits, held, presence
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
 from rules.expected import next_word
-from rules.held import Fate
 from rules.flow import SPAN_S, may_be_base_since, net_cover
+from rules.held import Fate
 from rules.learning import next_change
 from rules.rule import Judgement
 from rules.segment import Segment
@@ -54,6 +54,9 @@ class Inactivity:
             over = (_away(snapshot, absence.until_at, now),) if told else ()
             return Judgement(findings=over, next_due=absence.until_at)
         soon = next_word(serving, now)
+        if any(meter.valve_shut for meter in serving):
+            # Whoever is home can use no water: *uncovered* says so.
+            return Judgement(next_due=soon, ongoing_since=known_since)
         segments = presence.at_home(net_cover(meters), snapshot.absences)
         if not segments:
             begun = max(meter.installed_at for meter in serving)

@@ -1,7 +1,7 @@
 """Uncovered: a water meter is heard, yet sends nothing that inactivity could be judged by.
 
-Neither silence nor calm. It may send no usable reading, count pulses of unknown worth, or move in steps too coarse for
-the limit.
+Neither silence nor calm. It may send no usable reading, count pulses of unknown worth, move in steps too coarse for the
+limit, or have its valve shut, so that whoever is home can use nothing.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ class Uncovered:
     """Finds meters by which nobody can tell use, and those that are heard but have covered nothing for two windows."""
 
     name = "uncovered"
-    release = 2
+    release = 3
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -30,6 +30,7 @@ class Uncovered:
         if snapshot.hearing is None:
             return Judgement(next_due=now + min(meter.interval for meter in meters), impairments_known=False)
         impairments = [_worth_unknown(meter) for meter in meters if meter.pulses_unknown]
+        impairments += [_valve_shut(meter, snapshot) for meter in meters if meter.valve_shut]
         limit_l = snapshot.policy.inactivity_volume_l
         if blur_l(meters) > limit_l:
             impairments += [_too_coarse(meter, limit_l) for meter in meters if blur_l([meter])]
@@ -72,6 +73,14 @@ def _worth_unknown(meter: Installation) -> Impairment:
         about=meter.device,
         since=meter.installed_at,
         reason=Reason(id="monitoring_pulses_unknown", values={"device": meter.device}),
+    )
+
+
+def _valve_shut(meter: Installation, snapshot: Snapshot) -> Impairment:
+    return Impairment(
+        about=meter.device,
+        since=snapshot.ongoing.get(Kind.MONITORING_IMPAIRED, meter.heard_at or meter.installed_at),
+        reason=Reason(id="monitoring_valve_shut", values={"device": meter.device}),
     )
 
 

@@ -1,5 +1,6 @@
 """Two strengths, the first use of a day, and absences: what each line says, and that they are one case."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from alerts.findings import Finding, Kind, Severity, Verdict
 from alerts.wording import sentence
 from registry.policy import Policy
 from rules.library.inactivity import Inactivity
+from rules.library.uncovered import Uncovered
 from rules.presence import away_at, joined, outside
 from rules.segment import Segment
 from rules.silence import silences
@@ -176,3 +178,15 @@ def test_a_silence_goes_on_over_a_break_in_the_cover_until_use_is_seen() -> None
         found = silences([silent, segment(*later)], use_l=1.0, limit=lambda since_s: since_s + limit)
         assert [(s.since_s, s.fired_s, s.until_s, s.lasts) for s in found.spells] == [(3600, 10_800, 10_800, lasts)]
         assert found.decided
+
+
+def test_a_shut_valve_is_no_inactivity_and_no_calm() -> None:
+    shut = replace(meter(hourly([30] * 10 + [0] * 14)), valve_shut=True)
+    assert judged(home(shut)) == []
+    told = home(shut, ongoing={"inactivity": NOON - 14 * H}, open_kinds=TOLD)
+    assert judged(told) == []
+    assert RULE.evaluate(told, NOON).ongoing_since == NOON - 14 * H
+    (impairment,) = Uncovered().evaluate(home(shut), NOON).impairments
+    assert sentence(impairment.reason.id, impairment.reason.values, "en") == (
+        "the valve of meter meter-1 is shut: use is not judged"
+    )
