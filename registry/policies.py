@@ -147,6 +147,11 @@ def typed(name: str, text: str) -> JsonValue:
             if text.casefold() in _TRUE | _FALSE:
                 return text.casefold() in _TRUE
             raise PolicyRefused(f"{name}: {text!r} is neither true nor false")
+        case int():
+            try:
+                return int(text)
+            except ValueError:
+                raise PolicyRefused(f"{name}: {text!r} is no whole number") from None
         case float():
             try:
                 return float(text)

@@ -7,10 +7,8 @@ from typing import Final, NamedTuple
 from rules.presence import outside
 from rules.segment import Segment
 
-USE_L: Final = 5.0
-"""As much as this is a person's doing, or a burst pipe's: a cistern holds more ..."""
 WITHIN_S: Final = 3 * 3600.0
-"""... if it flowed in so short a time, or between two readings further apart: the base flow passes for less."""
+"""Use counts if it flowed in so short a time, or between two readings further apart: the base flow passes for less."""
 
 _ROUNDING_L: Final = 1e-6
 _EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
@@ -32,12 +30,18 @@ class Use(NamedTuple):
     used_l: float
 
 
-def uses(segments: Sequence[Segment], *, pause_s: float) -> list[Use]:
-    """Finds what was certainly used, oldest first; those less than a pause apart are one."""
+def uses(segments: Sequence[Segment], *, least_l: float, pause_s: float) -> list[Use]:
+    """Finds what was certainly used, oldest first.
+
+    Args:
+        segments: what is covered, oldest first.
+        least_l: so much at least within `WITHIN_S` is a use.
+        pause_s: uses less than this apart are one.
+    """
     found: list[Use] = []
     for segment in segments:
         begun, before_l = 0, 0.0
-        for first, last in _draws(segment):
+        for first, last in _draws(segment, least_l):
             goes_on = bool(found) and segment.at_s[first] - found[-1].until_s < pause_s
             if not goes_on or found[-1].until_s < segment.at_s[0]:
                 begun, before_l = first, found[-1].used_l if goes_on else 0.0
@@ -60,10 +64,10 @@ def covered_s(segments: Iterable[Segment]) -> float:
     return sum(segment.at_s[-1] - segment.at_s[0] for segment in segments)
 
 
-def _draws(segment: Segment) -> list[tuple[int, int]]:
+def _draws(segment: Segment, least_l: float) -> list[tuple[int, int]]:
     """Places between which enough was used in a short time, each as tight as can be, none within another's."""
     at_s, low_l, high_l = segment.at_s, segment.low_l, segment.high_l
-    limit_l = USE_L + segment.step_l - _ROUNDING_L
+    limit_l = least_l + segment.step_l - _ROUNDING_L
     draws: list[tuple[int, int]] = []
     begin = 0
     for end in range(1, len(at_s)):

@@ -22,6 +22,8 @@ from rules.snapshot import OVERLAP, Installation, Snapshot, instant
 from rules.uses import covered_s, inside, uses
 from rules.zones import zone
 
+LEAST_L: Final = 2.0
+"""As much as this is a sign of life. With 5 L, one in six half-days of a real single home (D01) would show none."""
 _BACK_WITHIN: Final = timedelta(hours=1)  # a press is not awaited as a reading is
 _SIGNS: Final = frozenset({EventKind.TEST_PRESS, EventKind.BUTTON_PRESS, EventKind.BUTTON_ACTION})
 
@@ -104,7 +106,7 @@ def _ended_at(ends: Iterable[datetime], snapshot: Snapshot, now: datetime) -> da
 
 def _back(snapshot: Snapshot, segments: Sequence[Segment], ended_at: datetime) -> tuple[datetime | None, bool]:
     """The first sign of life that is known since then, and whether there was surely none before it."""
-    used = uses(segments, pause_s=0.0)[:1]
+    used = uses(segments, least_l=LEAST_L, pause_s=0.0)[:1]
     others = [at for at in _signs(snapshot) if at > ended_at]
     return min([*(instant(use.since_s) for use in used), *others], default=None), not others
 

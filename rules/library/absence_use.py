@@ -22,6 +22,8 @@ from rules.zones import zone
 
 GRACE: Final = timedelta(hours=2)
 """Water used so soon after an absence began is of those who leave."""
+LEAST_L: Final = 5.0
+"""As much as this is a person's doing or a burst pipe's: a cistern holds more."""
 _PAUSE: Final = timedelta(hours=24)  # after so long without any, use is another visit
 _LOOK_EVERY: Final = timedelta(hours=1)
 
@@ -54,7 +56,7 @@ class _Span(NamedTuple):
         from_its_start = read_s <= self.from_at.timestamp() + WITHIN_S
         return [
             _Found(use, read_s, from_its_start or use.since_s - read_s >= _PAUSE.total_seconds())
-            for use in uses(watched, pause_s=_PAUSE.total_seconds())
+            for use in uses(watched, least_l=LEAST_L, pause_s=_PAUSE.total_seconds())
         ]
 
 

@@ -1,0 +1,236 @@
+"""`anju backtest water`: what would have been told of the homes in a recording, and what would have been missed."""
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from json import dumps
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from anju.arguments import instant
+from anju.errors import InputRefused, Usage
+from anju.output import JSON_OPTION, complain, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from registry.policy import Policy
+    from rules.backtest.cases import Told
+    from rules.backtest.figures import HomeTrial, Summary
+    from rules.backtest.recording import Recording
+    from rules.backtest.trial import Plan
+
+_HOMES_TABLED = 40
+
+
+def water(
+    *,
+    file: Annotated[
+        Path, typer.Argument(help="CSV, plain or gzip: meter_id, measured_at, total_l.", metavar="FILE.csv[.gz]")
+    ],
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="TOML with the limits to try; what it does not name is the default.", metavar="P.toml"),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="Look at nothing before; earlier readings are history.", metavar="TIME"),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Look at nothing from then on; a meter whose readings end before has fallen silent.",
+            metavar="TIME",
+            show_default="each meter's last reading",
+        ),
+    ] = None,
+    tz: Annotated[str, typer.Option(help="The homes' time zone (IANA).", metavar="ZONE")] = "Asia/Shanghai",
+    upload: Annotated[
+        str, typer.Option(help="How readings come in: as-measured, hourly, 4x or daily.", metavar="HOW")
+    ] = "as-measured",
+    alerts_out: Annotated[
+        Path | None, typer.Option(help="Write every alert as a JSON line.", metavar="A.jsonl")
+    ] = None,
+    inject: Annotated[
+        int, typer.Option(help="Cut so many incapacitations into each home.", metavar="N", min=0, max=100_000)
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed draws other moments for them.", metavar="S")] = 1,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with pictures of each home.", metavar="FILE.html")
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Judge a recording of water meters by the engine that watches homes, on a simulated clock.
+
+    One home for each meter. Needs no database and no settings. Ends with 3 when the file has no usable row.
+    """
+    plan = _plan(_policy(policy), _span(from_, to), tz, upload)
+    plan = replace(plan, injections=inject, seed=seed, draws_lines=report is not None)
+    with _opened(alerts_out) as alerts, _opened(report) as page, _progress() as show:
+        recording = _read(file, show)
+        tested, sections = _tested(recording, plan, alerts, show, pictures=page is not None)
+        if not tested:
+            raise InputRefused(f"{file} has no reading between --from and --to")
+        from anju.backtest_tables import as_mapping, headline, homes_table, tables
+        from rules.backtest.figures import summary
+
+        total = summary(tested)
+        if page is not None:
+            _write_page(page, file.name, plan, total, sections)
+    if as_json:
+        show_json(as_mapping(recording, plan, total, tested))
+        return
+    say(headline(total))
+    if len(tested) <= _HOMES_TABLED:
+        show_table(*homes_table(tested))
+    for table in tables(total):
+        show_table(*table)
+
+
+def _span(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    from_at, until = instant(from_, "--from"), instant(to, "--to")
+    if from_at is not None and until is not None and from_at >= until:
+        raise Usage("--from must lie before --to")
+    return from_at, until
+
+
+def _plan(policy: "Policy", span: tuple[datetime | None, datetime | None], tz: str, upload: str) -> "Plan":
+    from rules.backtest.simulation import World
+    from rules.backtest.trial import Plan
+    from rules.backtest.uploads import Upload
+
+    try:
+        ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Usage(f"--tz: there is no time zone {tz!r}; right would be Europe/Berlin") from None
+    if upload not in list(Upload):
+        raise Usage(f"--upload is one of {', '.join(Upload)}")
+    world = World(policy=policy, time_zone=tz)
+    return Plan(world=world, from_at=span[0], until=span[1], upload=Upload(upload))
+
+
+def _policy(file: Path | None) -> "Policy":
+    from registry.policy import DEFAULTS, resolve
+
+    if file is None:
+        return DEFAULTS
+    try:
+        parameters = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise Usage(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Usage(f"{file} is not TOML: {error}") from error
+    resolved = resolve(DEFAULTS, [parameters])
+    if resolved.faults:
+        raise Usage(f"{file}: {'; '.join(resolved.faults)}")
+    return resolved.policy
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[str] | None]:
+    """A file that stands under its name only when it is whole."""
+    if path is None:
+        yield None
+        return
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+        unfinished.replace(path)
+    except OSError as error:
+        raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
+    from rules.backtest.recording import RecordingRefused, read
+
+    try:
+        recording = read(file, progress=lambda share: show("read", share))
+    except RecordingRefused as refused:
+        raise InputRefused(str(refused)) from refused
+    for bad in recording.bad:
+        complain(f"line {bad.line}: {bad.problem}")
+    if recording.bad_rows > len(recording.bad):
+        complain(f"{recording.bad_rows - len(recording.bad)} more bad rows")
+    if recording.repeated or recording.contradicted:
+        complain(
+            f"{recording.repeated} rows repeat another one; {recording.contradicted} give another value for the same"
+            " instant (the lowest counts)"
+        )
+    return recording
+
+
+def _tested(
+    recording: "Recording", plan: "Plan", alerts: IO[str] | None, show: Callable[[str, float], None], *, pictures: bool
+) -> tuple[list["HomeTrial"], list[str]]:
+    from anju.backtest_page import HOMES_SHOWN, home_section
+    from rules.backtest.trial import back_test, unbroken
+
+    tested: list[HomeTrial] = []
+    sections: list[str] = []
+    zone = ZoneInfo(plan.world.time_zone)
+    for done, record in enumerate(recording.meters, 1):
+        found = back_test(record, plan)
+        show("test", done / len(recording.meters))
+        if found is None:
+            continue
+        series, home = found
+        tested.append(home)
+        for rule, error in home.rule_errors.items():
+            complain(f"rule {rule} failed on {home.meter_id}: {error!r}; the other rules went on")
+        if alerts is not None:
+            for told in home.alerts:
+                alerts.write(f"{dumps(alert_line(home.meter_id, told), ensure_ascii=False)}\n")
+        if pictures and len(sections) < HOMES_SHOWN:
+            sections.append(home_section(series, home, zone, unbroken(series, plan).total_seconds()))
+    return tested, sections
+
+
+def alert_line(meter_id: str, told: "Told") -> dict[str, str | None]:
+    """One alert as it stands in A.jsonl."""
+    from alerts.wording import text_of
+
+    return {
+        "meter_id": meter_id,
+        "kind": told.kind.value,
+        "severity": told.severity.value,
+        "raised_at": _stamp(told.raised_at),
+        "cleared_at": None if told.cleared_at is None else _stamp(told.cleared_at),
+        "reason": text_of(told.reason, "en"),
+    }
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _write_page(out: IO[str], name: str, plan: "Plan", total: "Summary", sections: Sequence[str]) -> None:
+    from anju.backtest_page import page, table
+    from anju.backtest_tables import headline, tables
+
+    facts = [f"{headline(total)}. Time zone {plan.world.time_zone}; readings come in {plan.upload.value}."]
+    if len(sections) < total.homes:
+        facts.append(f"Pictures of the first {len(sections)} homes.")
+    out.writelines(page(name, facts, (table(*each) for each in tables(total)), sections))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error, where somebody is watching it."""
+    if not sys.stderr.isatty():
+        yield lambda _step, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks = {step: progress.add_task(step, total=1.0) for step in ("read", "test")}
+        yield lambda step, share: progress.update(tasks[step], completed=share)

@@ -1,0 +1,265 @@
+"""One home on a simulated clock: looked at whenever the engine would, with what it would have read.
+
+What a look reads follows `rules.loading` and `rules.series`, over arrays in place of tables. The home has one meter,
+and hearing is always up to now: an outage of ours is no property of a recording.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from heapq import heapify, heappop
+from itertools import pairwise
+from typing import Final
+
+from devices import meters
+from registry.policy import DEFAULTS, Policy
+from rules.backtest.cases import Cases
+from rules.backtest.recording import MeterRecord
+from rules.evaluate import Standing, evaluate
+from rules.learning import LOOKED_BACK, History, counting, epoch, learned
+from rules.library.catalogue import HOME_RULES
+from rules.rule import Rule
+from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
+
+_AHEAD_S: Final = 600.0  # readings dated further ahead are refused by ingest
+_BEGINNING: Final = instant(0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A meter's readings as the database would hold them.
+
+    Attributes:
+        measured_s: ascending, epoch seconds.
+        received_s: when each was received.
+        measured_every_s: how often the meter measures ...
+        interval_s: ... and how often it is heard, as its installation would say.
+    """
+
+    meter_id: str
+    measured_s: Sequence[float]
+    totals_l: Sequence[float]
+    received_s: Sequence[float]
+    measured_every_s: int
+    interval_s: int
+
+    @property
+    def begins_at(self) -> datetime:
+        """When the meter is taken to be installed: at its first reading."""
+        return instant(self.measured_s[0])
+
+    @property
+    def ends_at(self) -> datetime:
+        """Up to when the recording reaches: one interval past the last receipt, when its readings are still news."""
+        return instant(max(self.received_s) + self.interval_s)
+
+    def standing_still(self, place: int) -> "Series":
+        """The same series, with a register that no longer moves from the reading at `place` on."""
+        stands_l = self.totals_l[place - 1]
+        totals_l = [*self.totals_l[:place], *[stands_l] * (len(self.totals_l) - place)]
+        return replace(self, totals_l=totals_l)
+
+
+def series_of(record: MeterRecord, received_s: Sequence[float], every_s: int) -> Series:
+    """A record with its receipts; a meter that hands over less often than it measures is heard that often."""
+    return Series(
+        meter_id=record.meter_id,
+        measured_s=list(record.measured_s),
+        totals_l=list(record.totals_l),
+        received_s=list(received_s),
+        measured_every_s=record.interval_s,
+        interval_s=max(record.interval_s, every_s),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What holds for every home of a back-test.
+
+    Attributes:
+        time_zone: the homes' IANA zone.
+        late_window: how late a reading may come.
+        learn: learns a home's habits, once a week; None: nothing is learned.
+        leaves_standing: a rule is asked again only when its judgement may have changed; False: at every look.
+    """
+
+    policy: Policy = DEFAULTS
+    time_zone: str = "Asia/Shanghai"
+    rules: Sequence[Rule] = HOME_RULES
+    late_window: timedelta = timedelta(days=35)
+    learn: Callable[[History], tuple[Learned, ...]] | None = learned
+    leaves_standing: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What one look leaves for the next one, as the database keeps it."""
+
+    due_at: datetime
+    looked_until: datetime | None = None
+    ongoing: Mapping[str, datetime] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+
+
+class Home:
+    """A home that is being watched; `cases` says what was told of it.
+
+    Args:
+        home_id: any number; it spreads the looks, as in a real city.
+        series: of its meter.
+        world: what holds for all homes.
+        watched_from: the first look.
+    """
+
+    def __init__(self, home_id: int, series: Series, world: World, watched_from: datetime) -> None:
+        self._home_id = home_id
+        self._series = series
+        self._world = world
+        self._watch = Watch(due_at=max(watched_from, series.begins_at))
+        received_s = series.received_s
+        self._in_order = all(earlier <= later for earlier, later in pairwise(received_s))
+        self._late = any(
+            received - measured > meters.CLOCK_STEP_S
+            for measured, received in zip(series.measured_s, received_s, strict=True)
+        )
+        self._standing: Mapping[str, Standing] = {}
+        self._learns = world.learn if world.policy.inactivity_learned else None
+        self._learned_at: datetime | None = None
+        self._profiles: tuple[Learned, ...] = ()
+        self._counted: tuple[Learned, ...] = ()
+        self.cases = Cases()
+        self.looks = 0
+        self.rule_errors: dict[str, Exception] = {}
+
+    def fork(self, series: Series) -> "Home":
+        """The same home as it stands now, with another future, of which it learns nothing."""
+        twin = Home.__new__(Home)
+        twin.__dict__.update(self.__dict__)
+        twin._series, twin._learns, twin.cases, twin.rule_errors = series, None, self.cases.copy(), {}
+        return twin
+
+    def watch(
+        self, until: datetime, *, also_at: Iterable[datetime] = (), enough: Callable[[Cases], bool] | None = None
+    ) -> None:
+        """Looks whenever a look is due before `until`.
+
+        Args:
+            until: the clock stops before it.
+            also_at: looks out of turn, as after a change to the home.
+            enough: asked after each look that found something; True ends the watch.
+        """
+        extra = [at for at in also_at if at >= self._watch.due_at]
+        heapify(extra)
+        while True:
+            now = self._watch.due_at
+            if extra and extra[0] < now:
+                now = heappop(extra)
+            if now >= until:
+                return
+            if self._look(now) and enough is not None and enough(self.cases):
+                return
+
+    def _look(self, now: datetime) -> bool:
+        if self._learns is not None and self._learned_at != (at := epoch(self._home_id, now)):
+            self._learn(at, self._learns)
+        counted = counting(self._profiles, now)
+        if counted != self._counted:
+            self._counted, self._standing = counted, {}  # what the lines said before no longer stands
+        look = evaluate(self.snapshot(now), now, self._world.rules, self._standing)
+        self._standing = look.standing if self._world.leaves_standing else {}
+        self.looks += 1
+        self._watch = Watch(
+            due_at=look.due_at.astimezone(UTC),
+            looked_until=look.looked_until,
+            ongoing=look.ongoing,
+            failures=look.failures,
+        )
+        self.rule_errors |= look.errors
+        if look.findings:
+            self.cases.report(look.findings, now)
+        return bool(look.findings)
+
+    def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
+        """Learns the home as of an epoch."""
+        earliest_s = (at - LOOKED_BACK).timestamp()
+        self._learned_at = at
+        self._profiles = learn(
+            History(
+                home_id=self._home_id,
+                time_zone=self._world.time_zone,
+                policy=self._world.policy,
+                installations=(self._installation(earliest_s, earliest_s, at.timestamp()),),
+                not_lived=(),
+                epoch_at=at,
+                known=self._profiles,
+            )
+        )
+
+    def snapshot(self, now: datetime) -> Snapshot:
+        """What a look at `now` reads."""
+        watch, world, series = self._watch, self._world, self._series
+        from_at = max(read_from(watch.looked_until, world.policy, now, world.late_window), series.begins_at)
+        earliest = now - world.late_window
+        installation = self._installation(from_at.timestamp(), earliest.timestamp(), now.timestamp())
+        return Snapshot(
+            home_id=self._home_id,
+            time_zone=world.time_zone,
+            policy=world.policy,
+            installations=(installation,),
+            open_kinds=self.cases.open_kinds,
+            hearing=Hearing(until=now, since=_BEGINNING),
+            looked_until=watch.looked_until,
+            ongoing=watch.ongoing,
+            failures=watch.failures,
+            profiles=counting(self._profiles, now),
+        )
+
+    def _installation(self, from_s: float, earliest_s: float, now_s: float) -> Installation:
+        measured_s, totals_l, received_s = self._visible(from_s, earliest_s, now_s)
+        heard_s = max(received_s, default=None)
+        step_l = meters.step_of(totals_l)
+        if totals_l and meters.common_step(totals_l) > self._world.policy.inactivity_volume_l:
+            step_l = meters.step_of(self._visible(earliest_s, earliest_s, now_s)[1])
+        is_late = self._late and any(
+            received - measured > meters.CLOCK_STEP_S
+            for measured, received in zip(measured_s, received_s, strict=True)
+            if measured >= from_s
+        )
+        return Installation(
+            device=self._series.meter_id,
+            installed_at=self._series.begins_at,
+            interval_s=self._series.interval_s,
+            heard_at=None if heard_s is None else instant(heard_s),
+            read_at=None if heard_s is None else instant(heard_s),
+            meters_water=True,
+            water=WaterSeries(
+                measured_s=measured_s, totals_l=totals_l, received_s=received_s if is_late else (), step_l=step_l
+            ),
+        )
+
+    def _visible(
+        self, from_s: float, earliest_s: float, now_s: float
+    ) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+        """The readings received by now, measured from an instant on, and the one before."""
+        measured_s, totals_l, received_s = self._series.measured_s, self._series.totals_l, self._series.received_s
+        low = bisect_left(measured_s, from_s)
+        if self._in_order:
+            high = min(bisect_right(received_s, now_s), bisect_left(measured_s, now_s + _AHEAD_S))
+            low = min(low, high)
+            if low > 0 and measured_s[low - 1] >= earliest_s:
+                low -= 1
+            return measured_s[low:high], totals_l[low:high], received_s[low:high]
+        high = bisect_left(measured_s, now_s + _AHEAD_S)
+        places = [place for place in range(low, high) if received_s[place] <= now_s]
+        for place in range(min(low, high) - 1, -1, -1):
+            if measured_s[place] < earliest_s:
+                break
+            if received_s[place] <= now_s:
+                places.insert(0, place)
+                break
+        return (
+            [measured_s[place] for place in places],
+            [totals_l[place] for place in places],
+            [received_s[place] for place in places],
+        )
