@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from alerts import messages
 from alerts.lifecycle import Action, Case, Change, Past
 from alerts.messages import AlertFacts, MessageReason, ReasonText
-from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject
+from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject, gateway_of
 from alerts.wording import text_of
 from storage import sql
 
@@ -130,7 +130,12 @@ async def lock_one(conn: AsyncConnection[Any], alert_id: int) -> tuple[Case, Pla
         row = await cursor.fetchone()
     if row is None:
         return None
-    subject = Subject(home_id=row["home_id"], device_name=row["device_name"], area_id=row["area_id"])
+    subject = Subject(
+        home_id=row["home_id"],
+        device_name=row["device_name"],
+        area_id=row["area_id"],
+        gateway=gateway_of(row["subject"]),
+    )
     return case_from(row), Place(subject=subject, home=row["home"], area_id=row["area_id"], area=row["area"])
 
 

@@ -104,6 +104,14 @@ class Outcome(StrEnum):
 _BY_SERVICE = frozenset({Outcome.RESOLVED_BY_SIGN_OF_LIFE, Outcome.RECORDED})
 
 
+_GATEWAY = "gateway/"
+
+
+def gateway_of(key: str) -> str | None:
+    """The gateway that a subject's key names; None where it is about something else."""
+    return key.removeprefix(_GATEWAY) if key.startswith(_GATEWAY) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a case is about: a home, else a device that serves no home, else an area or a gateway, else the site itself.
@@ -124,7 +132,7 @@ class Subject:
         if self.device_name is not None:
             return f"device/{self.device_name}"
         if self.gateway is not None:
-            return f"gateway/{self.gateway}"
+            return f"{_GATEWAY}{self.gateway}"
         return "site" if self.area_id is None else f"area/{self.area_id}"
 
 

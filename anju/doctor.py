@@ -104,6 +104,14 @@ def hearing_check(heard_until: datetime | None, now: datetime) -> Check:
     return Check(name="hearing", state=State.FAULT, found=found, advice=advice)
 
 
+def unprotected_check(homes: int, incidents: int) -> Check:
+    """Judges how many homes nobody can watch because their area or gateway has failed."""
+    if homes == 0:
+        return Check(name="unprotected", state=State.GOOD, found="no area or gateway has failed")
+    found = f"{homes} homes cannot be watched: {incidents} areas or gateways have failed"
+    return Check(name="unprotected", state=State.WARNING, found=found, advice="`anju alert list` names them")
+
+
 def left_behind_checks(names: Sequence[str]) -> list[Check]:
     """Names each broker that is in no settings and not heard any more."""
     return [
@@ -180,6 +188,7 @@ async def _contents(conn: AsyncConnection[TupleRow], settings: Settings) -> list
     configured = {str(Endpoint.parse(url.get_secret_value())) for url in settings.mqtt_urls}
     checks = [
         hearing_check((await _row(conn, _SQL.hearing))[0], now),
+        unprotected_check(*await _row(conn, _SQL.unprotected)),
         *left_behind_checks(brokers.left_behind(await brokers.ears(conn), configured, now)),
     ]
     if (await _row(conn, _SQL.is_partitioned))[0]:

@@ -21,5 +21,8 @@ SELECT relkind = 'p' FROM pg_class WHERE oid = 'reading'::regclass;
 -- name: hearing
 SELECT min(heard_until) FROM hearing WHERE lane = 'bulk';
 
+-- name: unprotected
+SELECT count(DISTINCT home_id), count(DISTINCT told) FROM unprotected_home;
+
 -- name: pending
 SELECT count(*) FROM notification WHERE state = 'pending';

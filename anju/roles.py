@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from anju import lifeline, loops
 from anju.context import database_url, drivers
+from anju.defaults import policy_defaults
 from anju.errors import CommandError
 from anju.stopping import on_signals
 from config.errors import SettingsError
@@ -68,17 +69,11 @@ def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
 
 def run_rules(settings: Settings, *, stop_with_stdin: bool) -> None:
     """Runs rules until it is told to stop."""
-    from registry.policy import Policy
     from rules import worker
 
     options = worker.RulesOptions(
         database_url=database_url(settings),
-        defaults=Policy(
-            inactivity_volume_l=settings.inactivity_volume_l,
-            inactivity_window_h=settings.inactivity_window_h,
-            silence_intervals=settings.silence_intervals,
-            silence_min_s=settings.silence_min_s,
-        ),
+        defaults=policy_defaults(settings),
         late_window=timedelta(days=settings.late_window_days),
     )
     _run(

@@ -120,6 +120,38 @@ def _decoding(results: Results, *, at_most: float) -> Figure:
     )
 
 
+def _homes(results: Results) -> list[Figure]:
+    """The city of watched homes."""
+
+    def value(key: str) -> float:
+        return _median(results, "homes", key) or 0.0
+
+    lines = [
+        _limit(
+            results, "homes watched: cores, rules and PostgreSQL", "homes", "cores", at_most=1, unit="cores", form=".2f"
+        ),
+        _limit(results, "homes watched: longest wait of one that was due", "homes", "lag_max_s", at_most=5, unit="s"),
+    ]
+    if not (runs := results.get("homes")) or not runs.valid:
+        return lines
+    prefix, suffix = "asked_by_", "_per_home_day"
+    asked = {key[len(prefix) : -len(suffix)]: value(key) for key in runs.valid[0] if key.startswith(prefix)}
+    by_rule = " · ".join(f"{rule} {looks:.1f}" for rule, looks in sorted(asked.items(), key=lambda each: -each[1]))
+    whole = value("drain_measured_share")
+    measured = {
+        "homes watched: looks at a home a day": f"{value('asked_per_home_day'):.1f}: {by_rule}",
+        "homes watched: how many, looks": f"{value('homes'):,.0f}; {value('looks_per_s'):.0f}/s, "
+        f"{value('cpu_ms_per_look'):.2f} ms of CPU each",
+        "homes watched: press → alert, p50 / p99": f"{value('sos_p50_ms'):.0f} / {value('sos_p99_ms'):.0f} ms",
+        "  … while all are looked at anew": f"{value('drain_sos_p50_ms'):.0f} / {value('drain_sos_p99_ms'):.0f} ms",
+        "homes watched: all looked at anew": f"{value('drain_s') / 60:.0f} min, {value('drain_looks_per_s'):.0f}/s"
+        + (f" (reckoned from {whole:.0%})" if whole < 1 else ""),
+        "homes watched: learning each once a week": f"{value('learn_cores'):.2f} cores, "
+        f"{value('learn_cpu_ms'):.0f} ms a home",
+    }
+    return lines + [Figure(name=name, target="", measured=said, met=None) for name, said in measured.items()]
+
+
 def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
     """The table of the contract, then what explains it."""
     lines = [
@@ -138,6 +170,7 @@ def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
             at_most=120, unit="MB", form=".0f",
         ),
         _decoding(results, at_most=10),
+        *_homes(results),
     ]  # fmt: skip
     lines += [_rate(results, f"peer: {title}", f"peer_{name}") for name, title in peers.items()]
     lines += [

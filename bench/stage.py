@@ -28,6 +28,11 @@ class Size:
     """What sizes the saturating load: it must outlast the presses even where the broker is this fast."""
     presses: int = 320
     press_rate_per_s: float = 10.0
+    homes: int = 1_000_000
+    watched_s: float = 90.0
+    watched_presses: int = 30
+    drained_s: float = 90.0
+    """At most so long: the rest of a drain is reckoned from its rate."""
     settle_s: float = 2.0
     timeout_s: float = 300.0
 
@@ -43,6 +48,10 @@ QUICK: Final = Size(
     peer_messages=20_000,
     paced_rate_per_s=5_000,
     presses=20,
+    homes=2_000,
+    watched_s=5.0,
+    watched_presses=3,
+    drained_s=20.0,
     settle_s=0.5,
     timeout_s=60,
 )

@@ -55,6 +55,7 @@ class _Known(NamedTuple):
     interval_s: int | None
     litres_per_pulse: float | None
     resolution_l: float | None
+    gateway: str | None
 
 
 @dataclass(slots=True)
@@ -200,7 +201,7 @@ async def _write_devices(
             beginnings.append(Beginning(before.device_id, home_id, _terms(device), now))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
-        elif Terms(before.interval_s, before.litres_per_pulse, before.resolution_l) != _terms(device):
+        elif Terms(before.interval_s, before.litres_per_pulse, before.resolution_l, before.gateway) != _terms(device):
             await installations.set_terms(conn, before.device_id, _terms(device))
             progress.changed.add(row.line)
             progress.touched_homes.add(home_id)
@@ -208,4 +209,4 @@ async def _write_devices(
 
 
 def _terms(device: DeviceRow) -> Terms:
-    return Terms(device.interval_s, device.litres_per_pulse, device.resolution_l)
+    return Terms(device.interval_s, device.litres_per_pulse, device.resolution_l, device.gateway)

@@ -23,6 +23,6 @@ SELECT home_id, name FROM resident WHERE home_id = ANY(%(homes)s);
 INSERT INTO resident (home_id, name) VALUES (%(home_id)s, %(name)s);
 
 -- name: devices
-SELECT d.name, d.device_id, d.driver, d.model, i.home_id, i.interval_s, i.litres_per_pulse, i.resolution_l
+SELECT d.name, d.device_id, d.driver, d.model, i.home_id, i.interval_s, i.litres_per_pulse, i.resolution_l, i.gateway
 FROM device d LEFT JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL
 WHERE d.name = ANY(%(names)s);

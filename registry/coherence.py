@@ -7,6 +7,7 @@ from registry.policy import Policy
 
 _AT_MOST: Final = (
     ("inactivity_window_h", "inactivity_hard_window_h", "soft comes before hard"),
+    ("inactivity_hard_volume_l", "inactivity_volume_l", "soft comes before hard"),
     ("inactivity_min_h", "inactivity_max_h", "a learned line lies between the two"),
 )
 _UNEQUAL: Final = (("night_from", "night_until", "that is no night"),)

@@ -31,6 +31,7 @@ class InstalledDevice(NamedTuple):
     interval_s: int | None
     litres_per_pulse: float | None
     resolution_l: float | None
+    gateway: str | None
     installed_at: datetime
     heard_at: datetime | None
 
@@ -68,6 +69,7 @@ class Period(NamedTuple):
     interval_s: int | None
     litres_per_pulse: float | None
     resolution_l: float | None
+    gateway: str | None
     since: datetime
     to: datetime | None
 

@@ -1,5 +1,5 @@
 -- name: installed
-SELECT d.name, d.driver, d.model, a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.installed_at, heard.received_at
+SELECT d.name, d.driver, d.model, a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.gateway, i.installed_at, heard.received_at
 FROM device d
 JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL
 JOIN home h USING (home_id)
@@ -87,7 +87,7 @@ LIMIT 1;
 SELECT device_id, driver, model FROM device WHERE name = %(name)s;
 
 -- name: periods
-SELECT a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.installed_at, i.removed_at
+SELECT a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.gateway, i.installed_at, i.removed_at
 FROM installation i JOIN home h USING (home_id) JOIN area a USING (area_id)
 WHERE i.device_id = %(device_id)s
 ORDER BY i.installed_at;

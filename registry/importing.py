@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "interval_s",
     "litres_per_pulse",
     "resolution_l",
+    "gateway",
 )
 DEFAULT_TIME_ZONE: Final = "Asia/Shanghai"
 DEFAULT_DRIVER: Final = "native"
@@ -38,7 +39,7 @@ _MAX_TEXT: Final = 200
 _MAX_DEVICE_NAME: Final = 128
 _MAX_INTERVAL_S: Final = 31 * 24 * 3600
 _NOT_IN_TOPICS: Final = frozenset("+#")
-_DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse", "resolution_l")
+_DEVICE_COLUMNS: Final = ("driver", "model", "interval_s", "litres_per_pulse", "resolution_l", "gateway")
 
 Naming = Callable[[str, str], str]
 """From a driver's name and a device's, as somebody wrote it, to the name that messages carry; raises `NameInvalid`."""
@@ -64,6 +65,7 @@ class DeviceRow:
         interval_s: the reporting interval; None for a device that reports only when something happens.
         litres_per_pulse: for meters that count pulses.
         resolution_l: litres of the register's last digit; None: to be told from what it shows.
+        gateway: the gateway it is heard through, where several devices share one.
     """
 
     name: str
@@ -72,6 +74,7 @@ class DeviceRow:
     interval_s: int | None
     litres_per_pulse: float | None
     resolution_l: float | None = None
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +137,8 @@ def check_device(cells: Mapping[str, str], *, drivers: Collection[str], naming: 
     """Checks the description of one device as that of a row of a file.
 
     Args:
-        cells: `device`, and as far as wanted `driver`, `model`, `interval_s`, `litres_per_pulse` and `resolution_l`;
-            what is empty or absent takes the defaults of an import.
+        cells: `device`, and as far as wanted `driver`, `model`, `interval_s`, `litres_per_pulse`, `resolution_l`
+            and `gateway`; what is empty or absent takes the defaults of an import.
         drivers: the names of the drivers that exist.
         naming: from a device's name as typed to the one that its messages carry.
 
@@ -309,6 +312,7 @@ def _device(cells: Mapping[str, str], known: _Known, fault: Callable[[str, str],
         interval_s=_interval_s(cells["interval_s"], fault),
         litres_per_pulse=_litres("litres_per_pulse", cells, fault),
         resolution_l=_litres("resolution_l", cells, fault),
+        gateway=cells["gateway"] or None,
     )
 
 

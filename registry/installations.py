@@ -22,11 +22,13 @@ class Terms(NamedTuple):
         interval_s: the reporting interval; None for a device that reports only when something happens.
         litres_per_pulse: for meters that count pulses.
         resolution_l: litres of the register's last digit; None: to be told from what it shows.
+        gateway: the gateway it is heard through, where several devices share one.
     """
 
     interval_s: int | None
     litres_per_pulse: float | None
     resolution_l: float | None
+    gateway: str | None = None
 
 
 class NewDevice(NamedTuple):

@@ -14,15 +14,16 @@ UPDATE installation SET removed_at = GREATEST(%(at)s, installed_at + interval '1
 WHERE device_id = %(device_id)s AND removed_at IS NULL;
 
 -- name: begin_installation
-INSERT INTO installation (device_id, home_id, interval_s, litres_per_pulse, resolution_l, installed_at)
+INSERT INTO installation (device_id, home_id, interval_s, litres_per_pulse, resolution_l, gateway, installed_at)
 VALUES (
-    %(device_id)s, %(home_id)s, %(interval_s)s, %(litres_per_pulse)s, %(resolution_l)s,
+    %(device_id)s, %(home_id)s, %(interval_s)s, %(litres_per_pulse)s, %(resolution_l)s, %(gateway)s,
     GREATEST(%(at)s, (SELECT max(removed_at) FROM installation WHERE device_id = %(device_id)s))
 );
 
 -- name: set_terms
 UPDATE installation
-SET interval_s = %(interval_s)s, litres_per_pulse = %(litres_per_pulse)s, resolution_l = %(resolution_l)s
+SET interval_s = %(interval_s)s, litres_per_pulse = %(litres_per_pulse)s, resolution_l = %(resolution_l)s,
+    gateway = %(gateway)s
 WHERE device_id = %(device_id)s AND removed_at IS NULL;
 
 -- name: rearm

@@ -84,7 +84,7 @@ async def add(
             device_id = before.device_id
             check_add(device.name, before, key, since)
             await installations.set_device(conn, device_id, driver=device.driver, model=device.model)
-        terms = Terms(device.interval_s, device.litres_per_pulse, device.resolution_l)
+        terms = Terms(device.interval_s, device.litres_per_pulse, device.resolution_l, device.gateway)
         await installations.begin(conn, [Beginning(device_id, home_id, terms, at)])
         await installations.rearm(conn, [home_id], now=now)
     return Change(None, key, at)
@@ -200,10 +200,11 @@ async def _on_record(conn: AsyncConnection[TupleRow], name: str) -> OnRecord | N
     row = await (await conn.execute(_SQL.device, {"name": name})).fetchone()
     if row is None:
         return None
-    device_id, home_id, area, home, interval_s, litres_per_pulse, resolution_l, since, free_since = row
+    device_id, home_id, area, home, interval_s, litres_per_pulse, resolution_l, gateway, since, free_since = row
     serving = None
     if home_id is not None:
-        serving = Serving(home_id, HomeKey(area, home), Terms(interval_s, litres_per_pulse, resolution_l), since)
+        terms = Terms(interval_s, litres_per_pulse, resolution_l, gateway)
+        serving = Serving(home_id, HomeKey(area, home), terms, since)
     return OnRecord(device_id=device_id, serving=serving, free_since=free_since)
 
 

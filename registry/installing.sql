@@ -1,5 +1,5 @@
 -- name: device
-SELECT d.device_id, i.home_id, a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.installed_at,
+SELECT d.device_id, i.home_id, a.path, h.name, i.interval_s, i.litres_per_pulse, i.resolution_l, i.gateway, i.installed_at,
        (SELECT max(removed_at) FROM installation WHERE device_id = d.device_id)
 FROM device d
 LEFT JOIN installation i ON i.device_id = d.device_id AND i.removed_at IS NULL

@@ -32,7 +32,8 @@ class Policy:
     Attributes:
         inactivity_volume_l: less water than this ...
         inactivity_window_h: ... in this many hours is soft inactivity: somebody asks (Shanghai, Shenzhen) ...
-        inactivity_hard_window_h: ... and in this many, hard inactivity: somebody goes.
+        inactivity_hard_volume_l: less than this ...
+        inactivity_hard_window_h: ... in this many is hard inactivity: somebody goes. By default 1 L, that is: nothing.
         inactivity_learned: whether the home's own line, once learned, takes the place of the soft window.
         inactivity_strictness: how soon that line speaks: 0 soonest, 4 latest and least often for nothing.
         inactivity_min_h: a learned line is never below this many hours without use ...
@@ -57,6 +58,7 @@ class Policy:
 
     inactivity_volume_l: float = 10.0
     inactivity_window_h: float = 12.0
+    inactivity_hard_volume_l: float = 1.0
     inactivity_hard_window_h: float = 24.0
     inactivity_learned: bool = True
     inactivity_strictness: int = 2
@@ -113,6 +115,7 @@ class _Parameters(BaseModel):
 
     inactivity_volume_l: Annotated[float, Field(gt=0, le=10_000)] | None = None
     inactivity_window_h: _Hours | None = None
+    inactivity_hard_volume_l: Annotated[float, Field(gt=0, le=10_000)] | None = None
     inactivity_hard_window_h: _Hours | None = None
     inactivity_learned: bool | None = None
     inactivity_strictness: Annotated[int, Field(ge=0, le=4)] | None = None

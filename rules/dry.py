@@ -4,15 +4,13 @@ Dry means certainly less: where the meters' steps are coarse, what they show and
 where a step is more than the volume, nothing can be said.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
 
 from devices.meters import EXACT_STEP_L
-from rules.segment import Segment
+from rules.segment import ROUNDING_L, Segment
 
-_ROUNDING_L = 1e-6
 _TOLERANCE_S = 300.0
 _TOLERANCE_SHARE = 0.01
 
@@ -82,24 +80,23 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
         if limit_l <= 0.0:
             decided = False
             continue
-        judged = _judged(segment, limit_l, window_s)
+        judged_from = bisect_left(segment.at_s, segment.at_s[0], key=lambda at_s: at_s - window_s)
+        judged = judged_from < len(segment.at_s)
         # Where cover was lost in a dry spell, nothing says that it is over until something later can be judged.
-        decided = bool(judged) or segment.high_l[-1] - segment.low_l[0] >= limit_l
+        decided = judged or segment.high_l[-1] - segment.low_l[0] >= limit_l
         if decided and spells and spells[-1].lasts:
             spells[-1] = replace(spells[-1], lasts=False)
-        for is_dry, group in groupby(judged, key=itemgetter(1)):
-            indices = [index for index, _ in group]
-            if is_dry:
-                spells.append(
-                    _spell(
-                        segment,
-                        (indices[0], indices[-1]),
-                        limit_l,
-                        first_judged=not judged_any,
-                        lasts=indices[-1] == len(segment.at_s) - 1,
-                    )
+        for first, latest in _dry(segment, judged_from, limit_l, window_s):
+            spells.append(
+                _spell(
+                    segment,
+                    (first, latest),
+                    limit_l,
+                    first_judged=not judged_any and first == judged_from,
+                    lasts=latest == len(segment.at_s) - 1,
                 )
-            judged_any = True
+            )
+        judged_any = judged_any or judged
     if not segments:
         return Dryness()
     return Dryness(
@@ -112,7 +109,7 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
 
 def _limit(volume_l: float, step_l: float) -> float:
     """What the meters must show less of, for less than the volume to be certain; 0 or less where nothing would do."""
-    return volume_l if step_l <= EXACT_STEP_L else volume_l - step_l + _ROUNDING_L
+    return volume_l if step_l <= EXACT_STEP_L else volume_l - step_l + ROUNDING_L
 
 
 def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -> float:
@@ -126,18 +123,26 @@ def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -
     return since_s
 
 
-def _judged(segment: Segment, limit_l: float, window_s: float) -> list[tuple[int, bool]]:
-    """The instants before which a whole window is covered, each with whether that window was dry."""
-    times_s, low_l = segment.at_s, segment.low_l
-    judged: list[tuple[int, bool]] = []
-    opening = -1
-    for index, (at_s, high_l) in enumerate(zip(times_s, segment.high_l, strict=True)):
-        opens_s = at_s - window_s
-        while times_s[opening + 1] <= opens_s:
-            opening += 1
-        if opening >= 0:
-            judged.append((index, high_l - low_l[opening] < limit_l))
-    return judged
+def _dry(segment: Segment, judged_from: int, limit_l: float, window_s: float) -> Iterator[tuple[int, int]]:
+    """The instants before which a whole window is covered and was dry, as the first and the last of those on end."""
+    at_s, low_l, high_l, count = segment.at_s, segment.low_l, segment.high_l, len(segment.at_s)
+    first = None
+    place = judged_from
+    while place < count:
+        opening = bisect_right(at_s, at_s[place] - window_s, 0, place + 1) - 1
+        shown_l = high_l[place]
+        if shown_l - low_l[opening] < limit_l:
+            first = place if first is None else first
+            place += 1
+            continue
+        if first is not None:
+            yield first, place - 1
+            first = None
+        # No window is dry that reaches back to the last instant from which enough was used.
+        enough = bisect_left(low_l, True, opening, place, key=lambda total_l: shown_l - total_l < limit_l)
+        place = bisect_left(at_s, at_s[enough], place + 1, key=lambda each_s: each_s - window_s)
+    if first is not None:
+        yield first, count - 1
 
 
 def _spell(segment: Segment, run: tuple[int, int], limit_l: float, *, first_judged: bool, lasts: bool) -> Spell:
@@ -155,7 +160,5 @@ def _spell(segment: Segment, run: tuple[int, int], limit_l: float, *, first_judg
 
 def _reach(segment: Segment, index: int, limit_l: float) -> int:
     """The earliest instant from which use up to `index` is below the limit; `index` itself if none is."""
-    high_l, low_l, start = segment.high_l[index], segment.low_l, index
-    while start > 0 and high_l - low_l[start - 1] < limit_l:
-        start -= 1
-    return start
+    high_l = segment.high_l[index]
+    return bisect_left(segment.low_l, True, 0, index, key=lambda total_l: high_l - total_l < limit_l)

@@ -4,7 +4,6 @@ Nothing is locked while a home is judged; a lease says who does it. Whoever is f
 what it wrote late counts for nothing: the write-back asks whether the home is still leased by this very claim.
 """
 
-import asyncio
 import itertools
 import json
 import os
@@ -26,6 +25,7 @@ from rules.evaluate import Look, evaluate
 from rules.hearing import heard
 from rules.library.catalogue import HOME_RULES
 from rules.loading import Claimed, failures_from, failures_to, load_snapshots
+from rules.pacing import Slices
 from rules.rule import Rule
 from rules.snapshot import Snapshot, instant
 from storage.pool import is_passing_fault
@@ -36,7 +36,6 @@ _log = structlog.get_logger()
 
 LEASE: Final = timedelta(seconds=30)
 _PUT_OFF: Final = timedelta(minutes=5)
-_SLICE_S: Final = 0.002  # the longest that judging homes keeps a press waiting for the processor
 
 
 def utc_now() -> datetime:
@@ -46,6 +45,14 @@ def utc_now() -> datetime:
 
 def _token() -> str:
     return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def asked_by(look: Look) -> str:
+    """Which rule asked for the next look, or `retry` (a rule failed), or `longest_wait`."""
+    asked = [(until, name) for name, (_, until) in look.standing.items() if until <= look.due_at]
+    if asked:
+        return min(asked)[1]
+    return "retry" if any(failure.retry_at <= look.due_at for failure in look.failures.values()) else "longest_wait"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +72,7 @@ class Engine:
     rules: Sequence[Rule] = HOME_RULES
     defaults: Policy = DEFAULTS
     late_window: timedelta = timedelta(days=35)
-    homes_per_claim: int = 100
+    homes_per_claim: int = 50
     clock: Callable[[], datetime] = utc_now
     compares_clocks: bool = True
     owner: str = field(default_factory=_token)
@@ -143,16 +150,15 @@ class Engine:
             metrics.BATCH_SECONDS.labels(step).observe(seconds)
 
     async def _evaluated(self, snapshots: Sequence[Snapshot], now: datetime) -> AsyncIterator[Look]:
-        pause_at_s = time.perf_counter() + _SLICE_S
+        slices = Slices()
         for snapshot in snapshots:
             look = evaluate(snapshot, now, self.rules)
             for rule, error in look.errors.items():
                 _log.error("rule_failed", rule=rule, home_id=snapshot.home_id, exc_info=error)
                 metrics.RULE_FAILURES.labels(rule).inc()
+            metrics.NEXT_LOOKS.labels(asked_by(look)).inc()
             yield look
-            if time.perf_counter() > pause_at_s:
-                await asyncio.sleep(0)
-                pause_at_s = time.perf_counter() + _SLICE_S
+            await slices.give_way()
 
     async def _write(
         self, conn: AsyncConnection[Any], claimed: Sequence[Claimed], looks: Sequence[Look], token: str, now: datetime

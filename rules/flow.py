@@ -9,15 +9,15 @@ A gap in the readings counts with its mean flow; half of a span must have been r
 length of the span is chosen on real homes (`bench.drips`): at 24 h twice as many quiet evenings seem dry as at 30 h.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from operator import sub
 from typing import Final, NamedTuple
 
 from devices.meters import EXACT_STEP_L
 from rules.remembered import remembered
-from rules.segment import Segment
+from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
 from rules.water import cover, stretches
 
@@ -33,7 +33,6 @@ _FINE_S: Final = PAUSE_S / 2  # between readings further apart a pause may be hi
 _FINE_SHARE: Final = 0.5
 _EARLY: Final = 0.9  # readings do not come on the second
 _SHORTER_S: Final = (PAUSE_S / 3, PAUSE_S * 2 / 3)
-_ROUNDING_L: Final = 1e-6
 
 
 def net_cover(installed: Sequence[Installation]) -> list[Segment]:
@@ -43,15 +42,14 @@ def net_cover(installed: Sequence[Installation]) -> list[Segment]:
 
 def without_base(segments: Sequence[Segment]) -> list[Segment]:
     """The stretches of one meter less their base flow; totals never fall. Without any, a stretch is the one given."""
-    return [segment if not (base := base_flow(segment)) else _less(segment, base) for segment in segments]
+    return [_net(segment) for segment in segments]
 
 
 @remembered
 def base_flow(segment: Segment) -> Sequence[float]:
     """The base flow of one meter between each instant and the next, L/h; empty where there is none at all."""
-    if _rests_in_each(segment):
-        return ()
-    return _largest(_spans(segment, _windows(segment)), len(segment.at_s) - 1)
+    spans = [span for begin, end in _unrested(segment) for span in _spans_within(segment, begin, end)]
+    return _largest(spans, len(segment.at_s) - 1) if spans else ()
 
 
 def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
@@ -104,24 +102,24 @@ class _Span(NamedTuple):
     rate_l_h: float
 
 
-def _rests_in_each(segment: Segment) -> bool:
-    """Whether it is plain that no span is without a pause."""
-    at_s = segment.at_s
+def _unrested(segment: Segment) -> Iterator[tuple[int, int]]:
+    """From where to where a span without a pause may lie: between one pause and the next, and a bit into both."""
+    at_s, pause_s, begin = segment.at_s, PAUSE_S * _EARLY, 0
     if at_s[-1] - at_s[0] < SPAN_S:
-        return True
-    lively_s, since_s = SPAN_S - 2 * PAUSE_S, at_s[0]
-    for begin, end in _rests(segment):
-        if at_s[begin] - since_s >= lively_s:
-            return False
-        since_s = at_s[end]
-    return at_s[-1] - since_s < lively_s
+        return
+    for first, last in _rests(segment):
+        end = max(first + _LEAST_INTERVALS, bisect_left(at_s, at_s[first] + pause_s, first, last))
+        if at_s[end] - at_s[begin] >= SPAN_S:
+            yield begin, end
+        begin = min(last - _LEAST_INTERVALS, bisect_right(at_s, at_s[last] - pause_s, first, last) - 1)
+    if at_s[-1] - at_s[begin] >= SPAN_S:
+        yield begin, len(at_s) - 1
 
 
 def _rests(segment: Segment) -> Iterator[tuple[int, int]]:
     """The pauses: from one instant to another nothing is shown."""
-    at_s, totals_l, begin = segment.at_s, segment.low_l, 0
-    moved = [place for place, used_l in enumerate(map(sub, totals_l[1:], totals_l), 1) if used_l > _ROUNDING_L]
-    for place in (*moved, len(at_s)):
+    at_s, begin = segment.at_s, 0
+    for place in (*moved(segment), len(at_s)):
         if place - 1 - begin >= _LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_S * _EARLY:
             yield begin, place - 1
         begin = place
@@ -131,33 +129,38 @@ def _windows(segment: Segment) -> list[_Window]:
     """For each instant the shortest window from it that a pause would fill, as far as they are covered."""
     at_s, totals_l, last = segment.at_s, segment.low_l, len(segment.at_s) - 1
     step_l = max(segment.step_l, EXACT_STEP_L)
-    shorter = [(length_s * _EARLY, _ends(at_s, length_s * _EARLY, 1)) for length_s in _SHORTER_S]
+    thirds = (_ends(at_s, length_s * _EARLY, 1) for length_s in _SHORTER_S)
     windows = []
-    for begin, end in enumerate(_ends(at_s, PAUSE_S * _EARLY, _LEAST_INTERVALS)):
+    for begin, (end, third, second) in enumerate(
+        zip(_ends(at_s, PAUSE_S * _EARLY, _LEAST_INTERVALS), *thirds, strict=True)
+    ):
         if end > last:
             break
-        bound_l_h, used_l = 0.0, totals_l[end] - totals_l[begin]
-        if used_l > _ROUNDING_L:
-            bound_l_h = min(
-                used_l / (at_s[end] - at_s[begin]),
-                *(
-                    (totals_l[until[begin]] - totals_l[begin] + step_l) / (at_s[until[begin]] - at_s[begin])
-                    for _, until in shorter
-                ),
+        bound_l_h, begin_s, before_l = 0.0, at_s[begin], totals_l[begin]
+        used_l = totals_l[end] - before_l
+        if used_l > ROUNDING_L:
+            bound_l_h = 3600.0 * min(
+                used_l / (at_s[end] - begin_s),
+                (totals_l[third] - before_l + step_l) / (at_s[third] - begin_s),
+                (totals_l[second] - before_l + step_l) / (at_s[second] - begin_s),
             )
-        windows.append(_Window(end, bound_l_h * 3600.0))
+        windows.append(_Window(end, bound_l_h))
     return windows
 
 
 def _ends(at_s: Sequence[float], length_s: float, intervals: int) -> list[int]:
     """For each instant the first that is so much later, by time and by intervals; beyond the last where none is."""
-    ends, end, count = [], 0, len(at_s)
-    for begin, begin_s in enumerate(at_s):
-        end = max(end, begin + intervals)
-        while end < count and at_s[end] - begin_s < length_s:
-            end += 1
-        ends.append(min(end, count))
-    return ends
+    count = len(at_s)
+    ends = [bisect_left(at_s, begin_s + length_s) for begin_s in at_s]
+    return [end if end >= least else min(least, count) for least, end in enumerate(ends, intervals)]
+
+
+def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[_Span]:
+    """The spans without a pause in a part of a stretch."""
+    part = slice(begin, end + 1)
+    cut = segment._replace(at_s=segment.at_s[part], low_l=segment.low_l[part], high_l=segment.high_l[part])
+    for span in _spans(cut, _windows(cut)):
+        yield _Span(begin + span.begin, begin + span.end, span.rate_l_h)
 
 
 def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
@@ -198,7 +201,13 @@ def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
         while largest and largest[0].end <= place:
             largest.popleft()
         base.append(largest[0].rate_l_h if largest else 0.0)
-    return base if spans else ()
+    return base
+
+
+@remembered
+def _net(segment: Segment) -> Segment:
+    base = base_flow(segment)
+    return _less(segment, base) if base else segment
 
 
 def _less(segment: Segment, base: Sequence[float]) -> Segment:
@@ -214,12 +223,13 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
 def _flowing_since(segment: Segment, rate_l_h: float) -> float:
     at_s, totals_l = segment.at_s, segment.low_l
     end = last = len(at_s) - 1
-    for begin in range(last, -1, -1):
-        if last - begin < _LEAST_INTERVALS or at_s[last] - at_s[begin] < PAUSE_S * _EARLY:
-            continue
-        while end - 1 - begin >= _LEAST_INTERVALS and at_s[end - 1] - at_s[begin] >= PAUSE_S * _EARLY:
+    latest_s, pause_s = at_s[last], PAUSE_S * _EARLY
+    latest = bisect_right(at_s, -pause_s, key=lambda each_s: each_s - latest_s) - 1
+    for begin in range(min(latest, last - _LEAST_INTERVALS), -1, -1):
+        begin_s, soonest = at_s[begin], begin + _LEAST_INTERVALS
+        while end > soonest and at_s[end - 1] - begin_s >= pause_s:
             end -= 1
         used_l = totals_l[end] - totals_l[begin]
-        if used_l <= _ROUNDING_L or used_l * 3600.0 < rate_l_h * (at_s[end] - at_s[begin]):
+        if used_l <= ROUNDING_L or used_l * 3600.0 < rate_l_h * (at_s[end] - begin_s):
             return at_s[begin + 1]
     return at_s[0]

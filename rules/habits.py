@@ -6,6 +6,7 @@ from typing import Final
 from alerts.findings import Severity
 from registry.policy import Policy
 from rules.calendars import is_workday
+from rules.dry import tolerance_s
 from rules.profile import Profile
 from rules.silence import Limit
 from rules.snapshot import Snapshot, instant
@@ -40,6 +41,12 @@ def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
         return earlier_s if earlier_s < counts_from_s else max(now_too_long(since_s), counts_from_s)
 
     return limit
+
+
+def least_silence_s(policy: Policy) -> float:
+    """Shorter than this no silence is too long by a learned line."""
+    least_h = min(policy.inactivity_min_h, policy.inactivity_max_h)
+    return least_h * 3600.0 - tolerance_s(least_h * 3600.0) - 1.0
 
 
 def _line(profile: Profile, severity: Severity, snapshot: Snapshot) -> Limit:

@@ -12,6 +12,7 @@ from alerts.findings import Kind, Subject
 from devices.model import Reason
 from registry.policy import Policy, resolve_homes
 from rules.learning import counting, from_stored
+from rules.pacing import Slices
 from rules.series import Serving, register_of, with_series
 from rules.snapshot import (
     EVENTS_READ,
@@ -21,6 +22,7 @@ from rules.snapshot import (
     Installation,
     OwnTime,
     Snapshot,
+    Trouble,
     instant,
     read_from,
 )
@@ -62,6 +64,7 @@ async def load_snapshots(
             _SQL.open_kinds, {"subjects": [Subject(home_id=home_id).key for home_id in wanted]}, binary=True
         )
         absence_rows = await conn.execute(_SQL.absences, {"homes": wanted, "earliest": now - late_window}, binary=True)
+        trouble_rows = await conn.execute(_SQL.troubles, {"homes": wanted}, binary=True)
         installation_rows = await conn.execute(
             _SQL.installations,
             {
@@ -75,6 +78,7 @@ async def load_snapshots(
         homes = {row[0]: row[1:] for row in await home_rows.fetchall()}
         open_kinds = {row[0]: _kinds(row[1]) for row in await kind_rows.fetchall()}
         away = await absence_rows.fetchall()
+        troubles = _troubles(await trouble_rows.fetchall())
         installed = await installation_rows.fetchall()
     policies = await resolve_homes(conn, {home_id: area for home_id, (area, _, _) in homes.items()}, defaults=defaults)
     for home_id, resolved in policies.items():
@@ -91,31 +95,42 @@ async def load_snapshots(
             absences.setdefault(home_id, []).append(
                 Absence(absence_id=absence_id, from_at=begins_at, until_at=ends_at, reason=reason)
             )
-    serving = [_serving(row, from_at[row[0]]) for row in installed if row[0] in from_at]
+    slices = Slices()
+    serving = []
+    for row in installed:
+        if row[0] in from_at:
+            serving.append(_serving(row, from_at[row[0]]))
+            await slices.give_way()
     limits = {home_id: resolved.policy for home_id, resolved in policies.items()}
     supervised = await with_supervision(conn, serving, late_window=late_window, now=now)
     serving = await with_series(conn, supervised.serving, limits, hearing, late_window=late_window, now=now)
     of_home: dict[int, list[Installation]] = {}
     for device in serving:
         of_home.setdefault(device.home_id, []).append(device.installation)
-    return [
-        Snapshot(
-            home_id=home.home_id,
-            time_zone=homes[home.home_id][1],
-            policy=policies[home.home_id].policy,
-            installations=tuple(of_home.get(home.home_id, ())),
-            absences=tuple(absences.get(home.home_id, ())),
-            events=tuple(supervised.events.get(home.home_id, ())),
-            profiles=counting(from_stored(homes[home.home_id][2] or ()), now),
-            open_kinds=open_kinds.get(home.home_id, frozenset()),
-            hearing=hearing,
-            looked_until=home.looked_until,
-            ongoing=home.ongoing,
-            failures=home.failures,
+    snapshots = []
+    for home in claimed:
+        if home.home_id not in homes:
+            continue
+        snapshots.append(
+            Snapshot(
+                home_id=home.home_id,
+                time_zone=homes[home.home_id][1],
+                policy=policies[home.home_id].policy,
+                installations=tuple(of_home.get(home.home_id, ())),
+                absences=tuple(absences.get(home.home_id, ())),
+                events=tuple(supervised.events.get(home.home_id, ())),
+                profiles=counting(from_stored(homes[home.home_id][2] or ()), now),
+                incidents=frozenset(each.cause for each in troubles.get(home.home_id, ()) if each.is_open),
+                troubles=tuple(troubles.get(home.home_id, ())),
+                open_kinds=open_kinds.get(home.home_id, frozenset()),
+                hearing=hearing,
+                looked_until=home.looked_until,
+                ongoing=home.ongoing,
+                failures=home.failures,
+            )
         )
-        for home in claimed
-        if home.home_id in homes
-    ]
+        await slices.give_way()
+    return snapshots
 
 
 def _serving(row: Sequence[Any], from_at: datetime) -> Serving:
@@ -157,6 +172,14 @@ def _serving(row: Sequence[Any], from_at: datetime) -> Serving:
             refused_at=refused_at if refused_at is not None and refused_at >= installed_at else None,
         ),
     )
+
+
+def _troubles(rows: Sequence[Sequence[Any]]) -> dict[int, list[Trouble]]:
+    troubles: dict[int, list[Trouble]] = {}
+    for home_id, cause, since, opened_at, ended_at in rows:
+        trouble = Trouble(cause=cause, since=since, opened_at=opened_at, ended_at=ended_at)
+        troubles.setdefault(home_id, []).append(trouble)
+    return troubles
 
 
 def _kinds(names: Sequence[str]) -> frozenset[Kind]:

@@ -16,6 +16,17 @@ WHERE home_id = ANY(%(homes)s::integer[]) AND until_at > %(earliest)s AND COALES
   AND (ended_at IS NULL OR ended_at > from_at)
 ORDER BY home_id, from_at, absence_id;
 
+-- name: troubles
+-- A few rows at most, unless an area or a gateway has failed.
+SELECT h.home_id, t.cause, t.since, t.opened_at, t.ended_at
+FROM area_trouble t JOIN home h ON h.area_id = t.area_id
+WHERE h.home_id = ANY(%(homes)s::integer[])
+UNION
+SELECT i.home_id, t.cause, t.since, t.opened_at, t.ended_at
+FROM area_trouble t JOIN installation i ON i.gateway = t.gateway AND i.removed_at IS NULL
+WHERE i.home_id = ANY(%(homes)s::integer[])
+ORDER BY 1, 2, 3, 4, 5;
+
 -- name: installations
 SELECT i.home_id, i.device_id, d.name, d.driver, d.model, i.interval_s, i.litres_per_pulse, i.resolution_l, i.gateway,
        i.installed_at, i.removed_at, last_event.received_at, last_event.own_time, refused.last_at

@@ -5,6 +5,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 LOOKS: Final = Counter("anju_rules_looks_total", "Homes looked at")
+NEXT_LOOKS: Final = Counter("anju_rules_next_looks_total", "Next looks at homes, by who asked for them", ["asked_by"])
 FINDINGS: Final = Counter("anju_rules_findings_total", "Findings reported", ["kind", "verdict"])
 RULE_FAILURES: Final = Counter("anju_rules_rule_failures_total", "Exceptions that a rule raised on a home", ["rule"])
 POSTPONED: Final = Counter("anju_rules_postponed_total", "Homes that could not be looked at and were put off")
@@ -33,3 +34,7 @@ BATCH_SECONDS: Final = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 HEARING_LAG_SECONDS: Final = Gauge("anju_rules_hearing_lag_seconds", "How far the least heard broker is behind now")
+INCIDENTS: Final = Gauge("anju_rules_area_incidents", "Areas and gateways whose homes fell out together", ["cause"])
+UNPROTECTED: Final = Gauge(
+    "anju_rules_unprotected_homes", "Homes in such an incident: nobody can watch them", ["cause"]
+)

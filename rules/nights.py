@@ -1,7 +1,7 @@
 """A home's nights and mornings, by its own clock and policy. Pure."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zlib import crc32
 from zoneinfo import ZoneInfo
@@ -61,7 +61,7 @@ class Nights:
         return today if today > at else self._at(day + _DAY, clock)
 
     def _at(self, day: date, clock: time) -> datetime:
-        return datetime.combine(day, clock, tzinfo=self.local)
+        return datetime.combine(day, clock, tzinfo=self.local).astimezone(UTC)
 
 
 def nights_of(snapshot: Snapshot) -> Nights:

@@ -6,13 +6,14 @@ turns off). A run ends where a reading shows that it does. Where nothing was rea
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import groupby
 from operator import sub
 from typing import Final, NamedTuple
 
 from rules.dry import tolerance_s
 from rules.flow import base_flow
-from rules.segment import Segment
+from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import Installation, Snapshot
 from rules.water import spacing
 
@@ -29,7 +30,6 @@ _LATE: Final = 1.1  # readings do not come on the second
 _MISSED: Final = 2.2  # one reading between two that show flow may be missing
 _FINE_S: Final = 1800.0
 _GRID_S: Final = 900.0
-_ROUNDING_L: Final = 1e-6
 
 
 class Run(NamedTuple):
@@ -102,10 +102,8 @@ def never_resting(segments: Sequence[Segment], *, length_s: float) -> Running | 
 def strong(segments: Sequence[Segment], *, length_s: float, least_intervals: int = 3) -> Running | None:
     """Flow that was strong between all readings, beyond what flowed all the time before it; None without cover."""
     gridded = [_gridded(segment) for segment in segments]
-    if len(gridded) == 1 and _is_weak(gridded[0], least_intervals):
-        covered_s = gridded[0].at_s[-1]
-        return Running((), covered_s, stopped=True, covered_until_s=covered_s)
-    return _running(gridded, _strengths, length_s=length_s, least_pieces=least_intervals)
+    pieces_of = partial(_strengths, length_s=length_s - tolerance_s(length_s), least_pieces=least_intervals)
+    return _running(gridded, pieces_of, length_s=length_s, least_pieces=least_intervals)
 
 
 def _running(
@@ -146,7 +144,7 @@ def _rests(segment: Segment) -> Iterator[_Piece]:
     at_s, totals_l = segment.at_s, segment.low_l
     still_since = 0
     for place in range(1, len(at_s)):
-        if totals_l[place] - totals_l[place - 1] <= _ROUNDING_L:
+        if totals_l[place] - totals_l[place - 1] <= ROUNDING_L:
             continue
         if place - 1 > still_since:
             rested = at_s[place - 1] - at_s[still_since] >= REST_S / _LATE
@@ -161,12 +159,11 @@ def _rests(segment: Segment) -> Iterator[_Piece]:
 
 def _rests_often(segment: Segment, length_s: float) -> Running | None:
     """What there is to say of a flow that plainly rests within every such length; None where it may not."""
-    at_s, totals_l = segment.at_s, segment.low_l
+    at_s, rest_s = segment.at_s, REST_S / _LATE
     since_s, begin = at_s[0], 0
-    moved = [place for place, used_l in enumerate(map(sub, totals_l[1:], totals_l), 1) if used_l > _ROUNDING_L]
-    for place in (*moved, len(at_s)):
+    for place in (*moved(segment), len(at_s)):
         until_s = at_s[place - 1]
-        if until_s - at_s[begin] >= REST_S / _LATE:
+        if until_s - at_s[begin] >= rest_s:
             if at_s[begin] - since_s >= length_s:
                 return None
             since_s = until_s
@@ -176,38 +173,54 @@ def _rests_often(segment: Segment, length_s: float) -> Running | None:
     return Running((), since_s, stopped=since_s == at_s[-1] > at_s[0], covered_until_s=at_s[-1])
 
 
-def _is_weak(segment: Segment, least_intervals: int) -> bool:
-    """Whether there plainly was no strong flow, nor is one now."""
+def _strengths(segment: Segment, *, length_s: float, least_pieces: int) -> Iterator[_Piece]:
+    """Whether it flowed strongly. What did for too short a time to matter, and no longer does, passes for none."""
+    at_s, last = segment.at_s, len(segment.at_s) - 1
+    done = 0
+    for begin, end in _high(segment):
+        if end == last or (end - begin >= least_pieces and at_s[end] - at_s[begin] >= length_s):
+            if done < begin:
+                yield _Piece(done, begin, _State.NONE)
+            yield from _beyond_base(segment, begin, end)
+            done = end
+    if done < last:
+        yield _Piece(done, last, _State.NONE)
+
+
+def _high(segment: Segment) -> Iterator[tuple[int, int]]:
+    """From where to where every interval shows a strong flow, base flow and all; as long as can be."""
     at_s, totals_l = segment.at_s, segment.low_l
-    rate_l_s = STRONG_L_PER_H / 3600.0
-    high = [
-        used_l >= rate_l_s * for_s
-        for used_l, for_s in zip(map(sub, totals_l[1:], totals_l), map(sub, at_s[1:], at_s), strict=True)
-    ]
-    if not high or high[-1]:
-        return False
-    return not any(map(all, zip(*(high[place:] for place in range(least_intervals)), strict=False)))
+    begin = end = 0
+    for place in moved(segment):
+        if (totals_l[place] - totals_l[place - 1]) * 3600.0 / (at_s[place] - at_s[place - 1]) < STRONG_L_PER_H:
+            continue
+        if place - 1 > end:
+            if begin < end:
+                yield begin, end
+            begin = place - 1
+        end = place
+    if begin < end:
+        yield begin, end
 
 
-def _strengths(segment: Segment) -> Iterator[_Piece]:
-    base = base_flow(segment)
+def _beyond_base(segment: Segment, begin: int, end: int) -> Iterator[_Piece]:
+    at_s, totals_l, base = segment.at_s, segment.low_l, base_flow(segment)
     before_l_h, running = 0.0, False
-    for place, ((a_s, b_s), (a_l, b_l)) in enumerate(zip(pairwise(segment.at_s), pairwise(segment.low_l), strict=True)):
-        rate_l_h = (b_l - a_l) * 3600.0 / (b_s - a_s)
+    for place in range(begin, end):
+        lasted_s = at_s[place + 1] - at_s[place]
         if base and not running:
             # A tap that has been running for long is base flow by now: what counts is what flowed before it.
             before_l_h = min(base[place - 1], base[place]) if place else 0.0
-        running = False
-        if rate_l_h - before_l_h < STRONG_L_PER_H:
-            yield _Piece(place, place + 1, _State.NONE)
-        elif b_s - a_s <= _FINE_S * _LATE:
-            running = True
-            yield _Piece(place, place + 1, _State.FLOW)
-        elif rate_l_h - before_l_h < STRONG_HOURLY_L_PER_H:
-            yield _Piece(place, place + 1, _State.NONE if b_s - a_s <= COARSEST_S * _LATE else _State.UNSEEN)
+        rate_l_h = (totals_l[place + 1] - totals_l[place]) * 3600.0 / lasted_s - before_l_h
+        if lasted_s <= _FINE_S * _LATE:
+            state = _State.FLOW if rate_l_h >= STRONG_L_PER_H else _State.NONE
+        elif rate_l_h < STRONG_HOURLY_L_PER_H:
+            sure = rate_l_h < STRONG_L_PER_H or lasted_s <= COARSEST_S * _LATE
+            state = _State.NONE if sure else _State.UNSEEN
         else:
-            running = b_s - a_s <= COARSEST_S * _LATE
-            yield _Piece(place, place + 1, _State.FLOW if running else _State.UNSEEN)
+            state = _State.FLOW if lasted_s <= COARSEST_S * _LATE else _State.UNSEEN
+        running = state is _State.FLOW
+        yield _Piece(place, place + 1, state)
 
 
 def _gridded(segment: Segment) -> Segment:

@@ -1,7 +1,14 @@
 """A stretch of time over which a home's water use is known."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import compress, count
+from operator import sub
+from typing import Final, NamedTuple
+
+from rules.remembered import remembered
+
+ROUNDING_L: Final = 1e-6
+"""Less than this is no use: totals are sums of floating point numbers."""
 
 
 class Segment(NamedTuple):
@@ -9,8 +16,8 @@ class Segment(NamedTuple):
 
     Attributes:
         at_s: the instants, epoch seconds, ascending; at least one.
-        low_l: the home's total at each is at least this ...
-        high_l: ... and at most this; the same where every meter reported at that instant.
+        low_l: the home's total at each is at least this, never falling ...
+        high_l: ... and at most this, never falling; the same where every meter reported at that instant.
         step_l: true use may be up to this much more than what is shown, for want of digits; 0 where that is exact.
     """
 
@@ -18,3 +25,10 @@ class Segment(NamedTuple):
     low_l: Sequence[float]
     high_l: Sequence[float]
     step_l: float = 0.0
+
+
+@remembered
+def moved(segment: Segment) -> Sequence[int]:
+    """The places at which the total is more than at the one before, ascending."""
+    totals_l = segment.low_l
+    return list(compress(count(1), map(ROUNDING_L.__lt__, map(sub, totals_l[1:], totals_l))))

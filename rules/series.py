@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from devices import meters, quantities
 from registry.policy import Policy
+from rules.pacing import Slices
 from rules.snapshot import Hearing, Installation, WaterSeries
 from storage.sql import load
 
@@ -19,6 +20,7 @@ _QUANTITIES: Final = [quantity.code for quantity in quantities.ALL]
 _ALSO: Final = {"motion": quantities.MOTION.code, "valve": quantities.VALVE_OPEN.code}
 _TOTAL: Final = quantities.WATER_TOTAL.code
 _PULSES: Final = quantities.PULSES.code
+_ROWS_AT_ONCE: Final = 8
 _LATE: Final = timedelta(seconds=meters.CLOCK_STEP_S)
 
 
@@ -101,7 +103,11 @@ async def _read(conn: AsyncConnection[Any], serving: Sequence[Serving], bounds: 
         },
         binary=True,
     )
-    return [_heard(device, row[1:]) for device, row in zip(serving, await cursor.fetchall(), strict=True)]
+    slices, found = Slices(), list[Serving]()
+    while rows := await cursor.fetchmany(_ROWS_AT_ONCE):
+        found += [_heard(device, row[1:]) for device, row in zip(serving[len(found) :], rows, strict=False)]
+        await slices.give_way()
+    return found
 
 
 def _asked(serving: Sequence[Serving], bounds: Bounds) -> dict[str, Sequence[object] | datetime]:

@@ -3,18 +3,18 @@
 How long is a function of when the silence began: a home's own line, or a time of day by which water is used.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from rules.dry import Dryness, Spell
-from rules.segment import Segment
+from rules.remembered import remembered
+from rules.segment import ROUNDING_L, Segment
 
 Limit = Callable[[float], float]
 """From when a silence began to when it is too long, both epoch seconds; never falling, and infinite for never."""
 
-_ROUNDING_L = 1e-6
 
-
-def silences(segments: Sequence[Segment], *, use_l: float, limit: Limit) -> Dryness:
+def silences(segments: Sequence[Segment], *, use_l: float, limit: Limit, least_s: float = 0.0) -> Dryness:
     """Judges every covered instant: a spell, if the silence up to it is too long.
 
     A silence begins at the reading that shows the last use, or where cover begins.
@@ -23,20 +23,22 @@ def silences(segments: Sequence[Segment], *, use_l: float, limit: Limit) -> Dryn
         segments: what is covered, oldest first.
         use_l: as much as this, since the last use, is use.
         limit: from when on a silence is too long.
+        least_s: none is before it has lasted this long (saves asking for its limit).
     """
     spells: list[Spell] = []
+    too_long_s = float("-inf")  # a limit never falls: what ends before that of an earlier silence is not too long
     for segment in segments:
+        at_s, last = segment.at_s, len(segment.at_s) - 1
         told: list[Spell] = []
-        used = False
-        begin, end = 0, len(segment.at_s)
-        while begin < end:
-            until, used_after = _silent_until(segment, begin, use_l)
-            spell = _spell(segment, begin, until, limit, known_beginning=used or begin > 0)
-            if spell is not None:
-                told.append(spell if not used_after else _over(spell))
-            used = used or used_after
-            begin = until + 1 if used_after else end
-        if spells and spells[-1].lasts and (used or told):
+        begins = _begins(segment, use_l)
+        for begin, use in zip(begins, [*begins[1:], last + 1], strict=True):
+            until_s = at_s[use - 1]
+            if use - 1 == begin or until_s < too_long_s or until_s - at_s[begin] < least_s:
+                continue
+            too_long_s = limit(at_s[begin])
+            if until_s >= too_long_s:
+                told.append(_spell(segment, begin, use - 1, too_long_s, lasts=use > last))
+        if spells and spells[-1].lasts and (len(begins) > 1 or told):
             spells[-1] = _over(spells[-1])
         spells += told
     if not segments:
@@ -49,31 +51,27 @@ def silences(segments: Sequence[Segment], *, use_l: float, limit: Limit) -> Dryn
     )
 
 
-def _silent_until(segment: Segment, begin: int, use_l: float) -> tuple[int, bool]:
-    """The last instant of the silence that begins at `begin`, and whether use follows it."""
-    floor_l = segment.low_l[begin] + use_l - _ROUNDING_L
-    high_l = segment.high_l
-    for place in range(begin + 1, len(high_l)):
-        if high_l[place] >= floor_l:
-            return place - 1, True
-    return len(high_l) - 1, False
+@remembered
+def _begins(segment: Segment, use_l: float) -> Sequence[int]:
+    """Where each silence begins, ascending; each lasts up to the instant before the next, or the end of the cover."""
+    low_l, high_l, count = segment.low_l, segment.high_l, len(segment.low_l)
+    begins: list[int] = []
+    begin = 0
+    while begin < count:
+        begins.append(begin)
+        begin = bisect_left(high_l, low_l[begin] + use_l - ROUNDING_L, begin + 1)
+    return begins
 
 
-def _spell(segment: Segment, begin: int, until: int, limit: Limit, *, known_beginning: bool) -> Spell | None:
-    at_s = segment.at_s
-    if until == begin:
-        return None
-    too_long_s = limit(at_s[begin])
-    if at_s[until] < too_long_s:
-        return None
-    fired = next(place for place in range(begin + 1, until + 1) if at_s[place] >= too_long_s)
+def _spell(segment: Segment, begin: int, until: int, too_long_s: float, *, lasts: bool) -> Spell:
+    fired = bisect_left(segment.at_s, too_long_s, begin + 1, until + 1)
     return Spell(
-        since_s=at_s[begin],
-        fired_s=at_s[fired],
-        until_s=at_s[until],
+        since_s=segment.at_s[begin],
+        fired_s=segment.at_s[fired],
+        until_s=segment.at_s[until],
         used_l=segment.high_l[until] - segment.low_l[begin],
-        first_judged=not known_beginning,
-        lasts=True,
+        first_judged=begin == 0,
+        lasts=lasts,
     )
 
 
@@ -89,17 +87,12 @@ def _over(spell: Spell) -> Spell:
 
 
 def _used(segment: Segment, use_l: float) -> bool:
-    return segment.high_l[-1] - segment.low_l[0] >= use_l - _ROUNDING_L
+    return segment.high_l[-1] - segment.low_l[0] >= use_l - ROUNDING_L
 
 
 def _tail_since(segments: Sequence[Segment], use_l: float) -> float:
     """The earliest instant at which the silence up to the end may have begun, if what broke the cover is a glitch."""
     for segment in reversed(segments):
         if _used(segment, use_l):
-            begin = 0
-            while True:
-                until, used_after = _silent_until(segment, begin, use_l)
-                if not used_after:
-                    return segment.at_s[begin]
-                begin = until + 1
+            return segment.at_s[_begins(segment, use_l)[-1]]
     return segments[0].at_s[0]

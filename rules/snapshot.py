@@ -101,8 +101,8 @@ class Installation:
         calls: it is pressed or worn to call for help.
         gateway: the gateway it is heard through, where that is known.
         battery: the last that is known of its battery.
-        tested_at: its last test press; for buttons only.
-        used_at: its last test, press or other action; for buttons only.
+        tested_at: its last test press.
+        used_at: its last test, press or other action.
         motion_at: when it last saw somebody move.
         valve_shut: its valve is shut: whoever is home can use no water.
         said: an `EventKind` of `SAYS_AGAIN` -> when the device last said so.

@@ -86,13 +86,14 @@ async def _read_said(conn: AsyncConnection[Any], found: list[Serving]) -> None:
 
 def _having_said(known: Installation, of_kind: Mapping[str, Said]) -> Installation:
     said = {kind.value: of_kind[kind] for kind in SAYS_AGAIN if kind in of_kind}
-    # A device that has called once is there to call, whatever it is listed as.
-    if not (known.calls or EventKind.BUTTON_PRESS in of_kind):
-        return replace(known, said=said)
     tested = of_kind.get(EventKind.TEST_PRESS)
-    used_at = max((of_kind[kind].measured_at for kind in _USES if kind in of_kind), default=None)
     return replace(
-        known, said=said, calls=True, tested_at=None if tested is None else tested.measured_at, used_at=used_at
+        known,
+        said=said,
+        # A device that has called once is there to call, whatever it is listed as.
+        calls=known.calls or EventKind.BUTTON_PRESS in of_kind,
+        tested_at=None if tested is None else tested.measured_at,
+        used_at=max((of_kind[kind].measured_at for kind in _USES if kind in of_kind), default=None),
     )
 
 

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
+from operator import sub
 from statistics import median
 from typing import Final
 
@@ -29,6 +30,9 @@ def cover(
         installed: the meters.
         each: what is made of the stretches of each meter before they are added up.
     """
+    if len(installed) == 1 and installed[0].removed_at is None:
+        found = stretches(installed[0])
+        return _within(found if each is None else each(found), installed[0].installed_at.timestamp(), float("inf"))
     eras = sorted({edge for meter in installed for edge in _span(meter)})
     trusted = [stretches(meter) if each is None else each(stretches(meter)) for meter in installed]
     segments: list[Segment] = []
@@ -55,15 +59,20 @@ def blur_l(installed: Sequence[Installation]) -> float:
 
 def spacing(meter: Installation) -> timedelta:
     """How far apart a meter's readings usually are: one that uploads once a day may read every hour."""
-    times_s = meter.water.measured_s[-_SPACED_BY:]
-    if len(times_s) <= _SPACED_LEAST:
-        return meter.interval
-    return timedelta(seconds=median(b - a for a, b in pairwise(times_s)))
+    return _spacing(meter.water) or meter.interval
 
 
 def unbroken(meter: Installation) -> list[tuple[float, float]]:
     """From when to when use is known of a meter, oldest first."""
     return [(segment.at_s[0], segment.at_s[-1]) for segment in stretches(meter)]
+
+
+@remembered
+def _spacing(water: WaterSeries) -> timedelta | None:
+    times_s = water.measured_s[-_SPACED_BY:]
+    if len(times_s) <= _SPACED_LEAST:
+        return None
+    return timedelta(seconds=median(map(sub, times_s[1:], times_s)))
 
 
 @remembered

@@ -1,4 +1,4 @@
-"""The rules role: five loops on connections of their own, each of which outlives every fault of the database."""
+"""The rules role: six loops on connections of their own, each of which outlives every fault of the database."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,8 @@ import structlog
 from psycopg import AsyncConnection
 
 from registry.policy import DEFAULTS, Policy
-from rules import learner, listening, metrics, sweep
+from rules import area_watch, learner, listening, metrics, sweep
+from rules.area_watch import AreaWatch
 from rules.engine import Engine, utc_now
 from rules.errors import SURVIVABLE
 from rules.hearing import heard
@@ -29,6 +30,7 @@ _HEARING_EVERY_S: Final = 10.0
 _LEARN_POLL_S: Final = 30.0
 _LEARN_PAUSE_S: Final = 0.1  # what is learned a day late is no worse: looks and presses go first
 _NEW_HOMES_EVERY_S: Final = 600.0
+_AREAS_REST: Final = 9.0
 _BACK_OFF_FIRST_S: Final = 0.2
 _BACK_OFF_LONGEST_S: Final = 15.0
 _BACK_OFF_LONGEST_WAKE_S: Final = 1.0  # a press must not wait for us when the database is back
@@ -53,7 +55,7 @@ class RulesOptions:
     database_url: str = field(repr=False)
     defaults: Policy = DEFAULTS
     late_window: timedelta = timedelta(days=35)
-    homes_per_claim: int = 100
+    homes_per_claim: int = 50
     rules: Sequence[Rule] = HOME_RULES
 
 
@@ -69,6 +71,7 @@ async def run(options: RulesOptions, *, stop: asyncio.Event) -> None:
             "engine": lambda stack, opened: _engine_loop(stack, opened, options),
             "sweep": lambda stack, opened: _sweep_loop(stack, opened, options),
             "learn": lambda stack, opened: _learn_loop(stack, opened, options),
+            "areas": lambda stack, opened: _areas_loop(stack, opened, options),
             "hearing": _HearingLoop(started_at=utc_now()),
         }
         tasks = [group.create_task(_keep_going(name, loop, options), name=name) for name, loop in loops.items()]
@@ -176,6 +179,19 @@ async def _learn_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
             else:
                 enrol_at = clock() + _NEW_HOMES_EVERY_S
         await asyncio.sleep(_LEARN_PAUSE_S if busy else _LEARN_POLL_S)
+
+
+async def _areas_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:
+    conn = await _entered(stack, opened)
+    # Counting the homes of a whole city takes longer than a press may wait; nothing that a press needs is locked here.
+    await conn.execute("SET idle_in_transaction_session_timeout = '30s'")
+    areas = AreaWatch(defaults=options.defaults)
+    clock = asyncio.get_running_loop().time
+    while True:
+        began_s = clock()
+        await areas.look(conn, utc_now())
+        # Where a whole city has fallen silent, this must not take what the looks at homes need.
+        await asyncio.sleep(max(area_watch.EVERY.total_seconds(), _AREAS_REST * (clock() - began_s)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """`anju alert`: see open cases, take them over, end them."""
 
-import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ import typer
 
 from anju import context as ctx
 from anju.errors import Usage
+from anju.login import login
 from anju.output import JSON_OPTION, instant, say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -152,14 +152,7 @@ def close(
 def _actor(by: str | None, comment: str | None) -> "By":
     from alerts.commands import By
 
-    return By(actor=by or _login(), source="cli", now=datetime.now(UTC), comment=comment)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return "unknown"
+    return By(actor=by or login(), source="cli", now=datetime.now(UTC), comment=comment)
 
 
 def _where(alert: "AlertRow") -> str:

@@ -54,7 +54,7 @@ def import_(
 
     Columns: area (a path city/district/street/community) and home, and as far as wanted resident, time_zone (empty:
     Asia/Shanghai), device, driver (empty: native), model, interval_s (empty: 900; 0: reports only when something
-    happens), litres_per_pulse, resolution_l. One row for each device or resident of a home.
+    happens), litres_per_pulse, resolution_l, gateway. One row for each device or resident of a home.
 
     Every faulty row is named, and nothing is written while one is faulty. Running it twice changes nothing. What the
     file does not mention is left as it is.

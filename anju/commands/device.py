@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from devices.registry import Drivers
-    from registry.devices import DeviceRecord, UnknownDevice
+    from registry.devices import DeviceRecord, Period, UnknownDevice
     from registry.importing import DeviceRow, HomeKey
     from registry.installing import Change
 
@@ -48,6 +48,7 @@ _OPTION_OF = {
     "interval_s": "--interval",
     "litres_per_pulse": "--litres-per-pulse",
     "resolution_l": "--resolution-l",
+    "gateway": "--gateway",
 }
 
 
@@ -70,6 +71,14 @@ def add(
         str,
         typer.Option(
             help="For a register: litres of its last digit.", metavar="N", show_default="told from what it shows"
+        ),
+    ] = "",
+    gateway: Annotated[
+        str,
+        typer.Option(
+            help="The gateway it is heard through: where that fails, one incident is told for all behind it.",
+            metavar="NAME",
+            show_default=False,
         ),
     ] = "",
     since: Annotated[
@@ -99,6 +108,7 @@ def add(
             "interval_s": interval,
             "litres_per_pulse": litres_per_pulse,
             "resolution_l": resolution_l,
+            "gateway": gateway,
         },
         known,
     )
@@ -109,7 +119,7 @@ def add(
         return change, await devices.waiting(conn, row.name)
 
     change, waiting = ctx.with_database(context, work)
-    terms = _terms(row.interval_s, row.litres_per_pulse, row.resolution_l)
+    terms = _terms(row)
     say(f"{row.name} serves {_place(change.home)} since {instant(change.at)}; reports {terms}{_as_what(row, known)}")
     for found, messages in waiting:
         if found == row.name:
@@ -199,7 +209,7 @@ def show(context: typer.Context, *, name: _NAME, as_json: _JSON = False) -> None
     say("installations:" if found.installations else "installations: none")
     for period in found.installations:
         until = "now" if period.to is None else instant(period.to)
-        terms = _terms(period.interval_s, period.litres_per_pulse, period.resolution_l)
+        terms = _terms(period)
         say(f"  {instant(period.since)} to {until}  {period.home}, {period.area}, {terms}")
     say("last readings:" if found.readings else "last readings: none")
     for reading in found.readings:
@@ -288,11 +298,12 @@ def _place(home: "HomeKey | None") -> str:
     return "no home" if home is None else f"{home.name}, {home.area},"
 
 
-def _terms(interval_s: int | None, litres_per_pulse: float | None, resolution_l: float | None) -> str:
-    interval = "when something happens" if interval_s is None else f"every {interval_s} s"
-    pulses = "" if litres_per_pulse is None else f", {litres_per_pulse:g} L a pulse"
-    step = "" if resolution_l is None else f", in steps of {resolution_l:g} L"
-    return f"{interval}{pulses}{step}"
+def _terms(of: "DeviceRow | Period") -> str:
+    interval = "when something happens" if of.interval_s is None else f"every {of.interval_s} s"
+    pulses = "" if of.litres_per_pulse is None else f", {of.litres_per_pulse:g} L a pulse"
+    step = "" if of.resolution_l is None else f", in steps of {of.resolution_l:g} L"
+    through = "" if of.gateway is None else f", through gateway {of.gateway}"
+    return f"{interval}{pulses}{step}{through}"
 
 
 def _as_json(record: "DeviceRecord") -> dict[str, object]:

@@ -5,7 +5,7 @@ where nothing is covered up to now, silence is the business of *monitoring lost*
 crossed first speaks:
 
 - municipal, soft: less than 10 L in 12 h (Shanghai Changning, Shenzhen Longgang), until the home's own line is learned;
-- municipal, hard: less than 10 L in 24 h (Taicang, Liaocheng, Anji), always;
+- municipal, hard: nothing in 24 h, or less than the volume that a programme sets (Taicang, Liaocheng, Anji: 10 L);
 - learned, soft and hard: no use for longer than this home ever is without (`rules.profile`);
 - first use: none since midnight by a time of day, where the policy names one (Sakaki).
 """
@@ -114,23 +114,41 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     policy = snapshot.policy
     learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
     drawn = []
-    for name, severity, limit in (
-        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT]),
-        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone)),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD]),
+    least_s = habits.least_silence_s(policy)
+    for name, severity, limit, shortest_s in (
+        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s),
+        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0),
+        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s),
     ):
         if limit is not None:
-            dry = silences(segments, use_l=habits.USE_L, limit=limit)
+            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s)
             drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry))))
-    windows = [(Severity.HARD, policy.inactivity_hard_window_h)]
+    windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
-        windows.append((Severity.SOFT, policy.inactivity_window_h))
-    for severity, window_h in windows:
-        window_s = window_h * 3600.0
-        dry = dryness(segments, volume_l=policy.inactivity_volume_l, window_s=window_s)
+        windows.append(_window(snapshot, segments, Severity.SOFT))
+    for severity, volume_l, window_s in windows:
+        dry = dryness(segments, volume_l=volume_l, window_s=window_s)
         drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s)))
     drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
     return drawn
+
+
+class _Window(NamedTuple):
+    """A municipal line: less than a volume in a window."""
+
+    severity: Severity
+    volume_l: float
+    window_s: float
+
+
+def _window(snapshot: Snapshot, segments: Sequence[Segment], severity: Severity) -> _Window:
+    policy = snapshot.policy
+    if severity is Severity.SOFT:
+        return _Window(severity, policy.inactivity_volume_l, policy.inactivity_window_h * 3600.0)
+    # By a register that moves in coarse steps, the least that can be told is that it has not moved.
+    step_l = max((segment.step_l for segment in segments), default=0.0)
+    volume_l = max(policy.inactivity_hard_volume_l, min(step_l, policy.inactivity_volume_l))
+    return _Window(severity, volume_l, policy.inactivity_hard_window_h * 3600.0)
 
 
 _SPEAKS_FIRST: Final = (LineName.SILENT, LineName.DRY, LineName.FIRST_USE)
@@ -207,8 +225,8 @@ def _values(snapshot: Snapshot, episode: Episode, since: datetime) -> dict[str, 
     }
     match episode.line:
         case LineName.DRY:
-            window_h = policy.inactivity_window_h if episode.hard_s is None else policy.inactivity_hard_window_h
-            return {**values, "limit_l": policy.inactivity_volume_l, "window_s": round(window_h * 3600.0)}
+            window = _window(snapshot, (), episode.severity)
+            return {**values, "limit_l": window.volume_l, "window_s": round(window.window_s)}
         case LineName.SILENT:
             limit = habits.learned_limit(snapshot, episode.severity)
             assert limit is not None  # noqa: S101 (the line was crossed)

@@ -1,7 +1,8 @@
 """Monitoring lost: a device that reports regularly has not been heard for several of its intervals.
 
 Counted by time of receipt, up to where ingest has heard its brokers and from where that hearing began: a device is
-not silent because we were deaf, behind or switched off.
+not silent because we were deaf, behind or switched off. Where many of an area or a gateway fall silent together, one
+incident is told in their place (`rules.area_watch`): a device that fell silent alone waits 2 min to find out.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from enum import Enum, auto
 from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from rules import held
+from rules.held import Fate
 from rules.rule import Judgement
 from rules.snapshot import Installation, Snapshot
 
@@ -29,13 +32,14 @@ class _Device:
     since: datetime
     limit: timedelta
     next_due: datetime
+    crossed_at: datetime | None = None
 
 
 class MonitoringLost:
     """Raises one alert per home for all its silent devices, since the one that fell silent first."""
 
     name = "monitoring_lost"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -49,8 +53,7 @@ class MonitoringLost:
         silent = sorted((d for d in devices if d.state is _State.SILENT), key=lambda d: (d.since, d.device.device))
         known_since = snapshot.ongoing.get(self.name)
         if silent:
-            finding = _lost(snapshot, silent)
-            return Judgement(findings=(finding,), next_due=next_due, ongoing_since=finding.since)
+            return _silent(snapshot, silent, next_due, now)
         told = known_since is not None or Kind.MONITORING_LOST in snapshot.open_kinds
         unsure = [device for device in devices if device.state is _State.UNKNOWN]
         if unsure:
@@ -58,7 +61,8 @@ class MonitoringLost:
             soonest = min(now + device.device.interval for device in unsure)
             return Judgement(next_due=min(next_due, soonest) if told else next_due, ongoing_since=known_since)
         if told:
-            return Judgement(findings=(_heard_again(snapshot, now),), next_due=next_due)
+            heard_at = max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now)
+            return Judgement(findings=(_cleared(snapshot, heard_at, "monitoring_heard_again"),), next_due=next_due)
         return Judgement(next_due=next_due)
 
     @staticmethod
@@ -71,10 +75,38 @@ class MonitoringLost:
         heard_until, heard_since = snapshot.hearing.until, snapshot.hearing.since
         silent_at = max(since, heard_since) + limit
         if heard_until > silent_at:
-            return _Device(device=device, state=_State.SILENT, since=since, limit=limit, next_due=again)
+            return _Device(
+                device=device, state=_State.SILENT, since=since, limit=limit, next_due=again, crossed_at=silent_at
+            )
         state = _State.HEARD if heard_until <= since + limit else _State.UNKNOWN
         due = silent_at + max(now - heard_until, timedelta()) + _SLACK
         return _Device(device=device, state=state, since=since, limit=limit, next_due=due)
+
+
+def _silent(snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: datetime) -> Judgement:
+    """Its own alert, unless its area or gateway has fallen silent with it, or may have."""
+    fates = [
+        held.silent(
+            snapshot,
+            since=each.since,
+            crossed_at=each.crossed_at,
+            limit=each.limit,
+            interval=each.device.interval,
+        )
+        for each in silent
+        if each.crossed_at is not None
+    ]
+    since = silent[0].since
+    told = Kind.MONITORING_LOST in snapshot.open_kinds
+    if all(fate is Fate.PART for fate, _ in fates):
+        over = (_cleared(snapshot, now, "monitoring_part_of_area"),) if told else ()
+        return Judgement(findings=over, next_due=next_due, ongoing_since=since)
+    if not told and all(fate is not Fate.OWN for fate, _ in fates):
+        assert snapshot.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
+        lag = max(now - snapshot.hearing.until, timedelta())
+        settled = min(until for _, until in fates if until is not None) + lag + _SLACK
+        return Judgement(next_due=min(next_due, settled), ongoing_since=since)
+    return Judgement(findings=(_lost(snapshot, silent),), next_due=next_due, ongoing_since=since)
 
 
 def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:
@@ -98,13 +130,13 @@ def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:
     )
 
 
-def _heard_again(snapshot: Snapshot, now: datetime) -> Finding:
+def _cleared(snapshot: Snapshot, at: datetime, reason_id: str) -> Finding:
     return Finding(
         subject=Subject(home_id=snapshot.home_id),
         kind=Kind.MONITORING_LOST,
         verdict=Verdict.CLEAR,
         severity=Severity.TECHNICAL,
-        since=max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now),
-        reason=Reason(id="monitoring_heard_again", values={}),
+        since=at,
+        reason=Reason(id=reason_id, values={}),
         evidence={},
     )

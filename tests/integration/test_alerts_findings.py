@@ -309,3 +309,16 @@ async def test_press_and_close_in_the_same_moment_lose_neither(
             details = await commands.show(database, alert.alert_id)
             assert 2 * turn + 1 in {entry.event_id for entry in details.entries}
             await commands.close(database, alert.alert_id, Outcome.GENUINE, By(actor="a", source="test", now=at + HOUR))
+
+
+@pytest.mark.parametrize("subject", [Subject(gateway="gw-3", area_id=1), Subject(area_id=1), Subject()])
+async def test_what_is_told_after_a_move_is_about_the_same_subject(
+    database: AsyncConnection[Any], homes: list[int], subject: Subject
+) -> None:
+    incident = replace(dry(), subject=subject, kind=Kind.AREA_INCIDENT)
+    await report_now(database, incident, now=NOON)
+    by = By(actor="li", source="page", now=NOON + HOUR)
+    (alert,) = await commands.list_alerts(database)
+    await commands.acknowledge(database, alert.alert_id, by)
+    rows = await (await database.execute("SELECT body->'data'->>'subject' FROM notification")).fetchall()
+    assert rows == [(subject.key,)] * 2

@@ -55,7 +55,7 @@ async def test_a_new_device_serves_its_home_and_arms_it_alone(database: AsyncCon
     change = await installing.add(database, pulse, "City/South/3/12", since=None, now=LATER)
     assert change == (None, SOUTH, LATER)
     (found,) = [device for device in await devices.installed(database) if device.device == "p-1"]
-    assert found[:9] == ("p-1", "chirpstack", "EM300-DI", "City/South", "3/12", 3600, 0.5, None, LATER)
+    assert found[:10] == ("p-1", "chirpstack", "EM300-DI", "City/South", "3/12", 3600, 0.5, None, None, LATER)
     assert await armed(database, LATER) == {"3/12"}
     button = described("b-1", interval_s=None)
     change = await installing.add(database, button, "City/North/1-101", since=NOW, now=LATER)
@@ -261,6 +261,18 @@ async def test_a_register_s_resolution_stands_with_the_installation(database: As
     result = await apply(database, read_rows(text.encode(), drivers=["native"]), now=LATER + timedelta(hours=1))
     assert (result.changed, result.unchanged) == (1, 0)
     assert [period.resolution_l for period in (await devices.show(database, "r-1")).installations] == [100.0, 10.0]
+    again = await apply(database, read_rows(text.encode(), drivers=["native"]), now=LATER + timedelta(hours=2))
+    assert (again.changed, again.unchanged) == (0, 1)
+
+
+async def test_a_gateway_stands_with_the_installation(database: AsyncConnection[TupleRow]) -> None:
+    await with_homes(database)
+    await installing.add(database, described("r-1", gateway="gw-1"), "City/North/1-101", since=NOW, now=LATER)
+    await installing.move(database, "r-1", "City/North/1-102", at=LATER, now=LATER)
+    text = "area,home,device,gateway\nCity/North,1-102,r-1,gw-2\n"
+    result = await apply(database, read_rows(text.encode(), drivers=["native"]), now=LATER + timedelta(hours=1))
+    assert (result.changed, result.unchanged) == (1, 0)
+    assert [period.gateway for period in (await devices.show(database, "r-1")).installations] == ["gw-1", "gw-2"]
     again = await apply(database, read_rows(text.encode(), drivers=["native"]), now=LATER + timedelta(hours=2))
     assert (again.changed, again.unchanged) == (0, 1)
 

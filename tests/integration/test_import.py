@@ -47,11 +47,11 @@ async def test_everything_in_the_file_is_written(database: AsyncConnection[Tuple
     roots = "SELECT c.path FROM area c WHERE (SELECT p.path FROM area p WHERE p.area_id = c.parent_id) IS NULL"
     assert await fetch(database, roots) == [("City",)]
     assert await fetch(database, "SELECT count(*) FROM resident") == [(3,)]
-    found = [device[:9] for device in await devices.installed(database)]
+    found = [device[:10] for device in await devices.installed(database)]
     assert found == [
-        ("b-1", "native", None, "City/North/Elm Street/One", "1-101", None, None, None, NOW),
-        ("m-1", "native", "LXZ-20", "City/North/Elm Street/One", "1-101", 900, None, None, NOW),
-        ("m-2", "native", None, "City/North/Elm Street/One", "1-102", 3600, 0.5, None, NOW),
+        ("b-1", "native", None, "City/North/Elm Street/One", "1-101", None, None, None, None, NOW),
+        ("m-1", "native", "LXZ-20", "City/North/Elm Street/One", "1-101", 900, None, None, None, NOW),
+        ("m-2", "native", None, "City/North/Elm Street/One", "1-102", 3600, 0.5, None, None, NOW),
     ]
     # No home without a row that says when it must be looked at, and none after now.
     armed = "SELECT count(*), max(due_at) FROM home JOIN home_watch USING (home_id)"

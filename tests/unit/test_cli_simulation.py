@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anju import neighbourhood, replay
 from anju.children import backoff_s
-from anju.doctor import State, clock_check, hearing_check, versions_check
+from anju.doctor import State, clock_check, hearing_check, unprotected_check, versions_check
 from anju.errors import CommandError, InputRefused
 from anju.logtail import loud
 from anju.output import printable
@@ -172,6 +172,8 @@ def test_news_are_new_alerts_and_those_that_changed() -> None:
 def test_doctor_judges_clocks_hearing_and_versions() -> None:
     assert clock_check(timedelta(seconds=-4.9)).state is State.GOOD
     assert clock_check(timedelta(seconds=5.1)).state is State.FAULT
+    assert unprotected_check(0, 0).state is State.GOOD
+    assert unprotected_check(500, 1).state is State.WARNING
     assert hearing_check(None, NOW).state is State.WARNING
     assert hearing_check(NOW - timedelta(minutes=1), NOW).state is State.GOOD
     assert hearing_check(NOW - timedelta(minutes=3), NOW).state is State.FAULT

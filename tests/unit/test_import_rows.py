@@ -28,7 +28,7 @@ def faults(text: str | bytes, **options: Any) -> list[str]:
 
 def test_a_full_row_is_read_as_it_stands() -> None:
     header = ",".join(COLUMNS)
-    row = "上海市/长宁区/江苏路街道/万村, 12号301室 ,王秀英,Asia/Urumqi,meter-7,chirpstack,LXZ-20,3600,0.5,10"
+    row = "上海市/长宁区/江苏路街道/万村, 12号301室 ,王秀英,Asia/Urumqi,meter-7,chirpstack,LXZ-20,3600,0.5,10,gw-3"
     assert rows(f"{header}\n{row}\n") == (
         ImportRow(
             line=2,
@@ -42,6 +42,7 @@ def test_a_full_row_is_read_as_it_stands() -> None:
                 interval_s=3600,
                 litres_per_pulse=0.5,
                 resolution_l=10.0,
+                gateway="gw-3",
             ),
         ),
     )

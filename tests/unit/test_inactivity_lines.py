@@ -38,24 +38,25 @@ def test_somebody_asks_after_twelve_hours_and_goes_after_twenty_four(dry_hours: 
 
 
 def test_a_preset_may_make_twelve_hours_hard() -> None:
-    policy = Policy(inactivity_hard_window_h=12.0)
+    policy = Policy(inactivity_hard_window_h=12.0, inactivity_hard_volume_l=10.0)
     (finding,) = judged(home(meter(hourly([30] * 30 + [0] * 12)), policy=policy))
     assert finding.severity is Severity.HARD
     assert "limit 10 L in 12 h" in said(finding)
 
 
-def test_little_use_ends_neither_strength() -> None:
+def test_little_use_is_hard_only_where_a_programme_says_so() -> None:
     """Nine litres in a day are less than ten, however often they run."""
     drips = home(meter(hourly([30] * 10 + [0, 0, 0, 1.5] * 6)), looked_until=NOON - 3 * H)
-    (finding,) = judged(drips)
+    assert [finding.severity for finding in judged(drips)] == [Severity.SOFT]
+    (finding,) = judged(replace(drips, policy=Policy(inactivity_hard_volume_l=10.0)))
     assert finding.severity is Severity.HARD
     assert "(9 L in that time); limit 10 L in 1 d" in said(finding)
 
 
 def test_what_was_hard_stays_hard_until_it_is_over() -> None:
-    """12 h without use, then a little: the soft line is no longer crossed, the hard one is."""
-    uses = [30] * 10 + [0] * 22 + [9] + [0] * 3
-    snapshot = home(meter(hourly(uses)), looked_until=NOON - H, ongoing={"inactivity": NOON - 26 * H}, open_kinds=TOLD)
+    """24 h without use, then a little: the hard line is no longer crossed, the soft one still is."""
+    uses = [30] * 10 + [0] * 25 + [4] + [0] * 3
+    snapshot = home(meter(hourly(uses)), looked_until=NOON - H, ongoing={"inactivity": NOON - 29 * H}, open_kinds=TOLD)
     assert [(f.verdict, f.severity) for f in judged(snapshot)] == [(Verdict.RAISE, Severity.HARD)]
 
 
@@ -190,3 +191,10 @@ def test_a_shut_valve_is_no_inactivity_and_no_calm() -> None:
     assert sentence(impairment.reason.id, impairment.reason.values, "en") == (
         "the valve of meter meter-1 is shut: use is not judged"
     )
+
+
+def test_a_coarse_register_that_has_not_moved_in_a_day_is_hard() -> None:
+    coarse = meter(hourly([200] * 5 + [0] * 24))
+    coarse = replace(coarse, water=replace(coarse.water, step_l=10.0))
+    (finding,) = judged(home(coarse))
+    assert finding.severity is Severity.HARD

@@ -1,0 +1,247 @@
+"""Looks at the areas: tells where many homes fell silent or dry together, and where they are well again.
+
+What is wrong with a home its last look has written (`home_watch.ongoing`); so this costs as much as there are homes
+with which something is wrong. One of several processes looks at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from pydantic import JsonValue
+
+from alerts import findings
+from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from registry.policy import DEFAULTS, Policy, resolve_homes
+from rules import metrics, troubles
+from rules.areas import Cause, Member, Scope, Town, area_of, by_area, by_gateway, total_watched, window_s
+from rules.incidents import Found, Incident, find
+from rules.snapshot import instant
+from rules.troubles import Changes, Key, Known
+from rules.zones import zone
+from storage.sql import load
+
+_SQL = load(__package__, "area_watch.sql")
+
+EVERY: Final = timedelta(seconds=10)
+_TOWN_EVERY: Final = timedelta(minutes=10)
+_LONGEST: Final = timedelta(days=8)
+"""Who fell silent longer ago is part of no new incident: daily meters are lost after three days."""
+_KIND: Final = {Cause.SILENT: Kind.MONITORING_LOST, Cause.DRY: Kind.INACTIVITY}
+
+
+@dataclass(slots=True, kw_only=True)
+class AreaWatch:
+    """What one process remembers between its looks.
+
+    Attributes:
+        defaults: the limits where no policy says anything.
+    """
+
+    defaults: Policy = DEFAULTS
+    _town: Town | None = field(default=None, init=False)
+    _town_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
+
+    async def look(self, conn: AsyncConnection[Any], now: datetime) -> bool:
+        """Looks once, unless another process does or did a moment ago; returns whether it did.
+
+        Raises:
+            psycopg.Error: as the database says; nothing was written then.
+        """
+        async with conn.transaction():
+            turn = await conn.execute(_SQL.take_turn, {"before": now - EVERY * 0.9})
+            if await turn.fetchone() is None:
+                return False
+            known = [_known(row) for row in await (await conn.execute(_SQL.known)).fetchall()]
+            members = await _members(conn, known, now)
+            if known or any(members.values()):
+                town = await self._known_town(conn, now)
+                found = [
+                    (cause, await self._found(conn, cause, of, town=town, known=known, now=now))
+                    for cause, of in members.items()
+                ]
+                await _write(conn, troubles.changes(known, found, now), found, members, now)
+            await conn.execute(_SQL.looked, {"now": now})
+        return True
+
+    async def _known_town(self, conn: AsyncConnection[Any], now: datetime) -> Town:
+        if self._town is None or not timedelta() <= now - self._town_at < _TOWN_EVERY:
+            parents = dict(await (await conn.execute(_SQL.parents)).fetchall())
+            own = dict(await (await conn.execute(_SQL.watched)).fetchall())
+            behind = dict(await (await conn.execute(_SQL.behind)).fetchall())
+            self._town = Town(parents=parents, watched=total_watched(parents, own), behind=behind)
+            self._town_at = now
+        return self._town
+
+    async def _found(
+        self,
+        conn: AsyncConnection[Any],
+        cause: Cause,
+        members: Sequence[Member],
+        *,
+        town: Town,
+        known: Sequence[Known],
+        now: datetime,
+    ) -> Found:
+        areas = set(by_area(members, town)) | {area_of(behind) for behind in by_gateway(members).values()}
+        # Areas without a home: no home has a number below 0.
+        resolved = await resolve_homes(conn, {-area: area for area in areas}, defaults=self.defaults) if areas else {}
+        policies = {area: resolved[-area].policy for area in areas}
+        return find(
+            cause,
+            members,
+            town=town,
+            policies=policies,
+            standing=troubles.standing(known, cause),
+            now_s=now.timestamp(),
+        )
+
+
+async def _members(
+    conn: AsyncConnection[Any], known: Sequence[Known], now: datetime
+) -> Mapping[Cause, Sequence[Member]]:
+    earliest = min([now - _LONGEST, *(each.since - timedelta(days=2) for each in known if each.is_open)])
+    cursor = await conn.execute(_SQL.troubled, {"earliest_s": earliest.timestamp()}, binary=True)
+    silent, dry = list[Member](), list[Member]()
+    for home_id, area_id, silent_s, dry_s, interval_s, gateways in await cursor.fetchall():
+        through = tuple(gateways or ())
+        if silent_s is not None:
+            window = window_s(Cause.SILENT, interval_s or 0.0)
+            silent.append(Member(home_id, area_id, through, silent_s, window))
+        if dry_s is not None:
+            dry.append(Member(home_id, area_id, through, dry_s, window_s(Cause.DRY, 0.0)))
+    return {Cause.SILENT: silent, Cause.DRY: dry}
+
+
+async def _write(
+    conn: AsyncConnection[Any],
+    changes: Changes,
+    found: Sequence[tuple[Cause, Found]],
+    members: Mapping[Cause, Sequence[Member]],
+    now: datetime,
+) -> None:
+    for incident in sorted(changes.opened, key=lambda incident: (incident.cause, min(incident.homes))):
+        kind = _KIND[incident.cause]
+        await conn.execute(_SQL.rearm_told, {"homes": sorted(incident.homes), "kind": kind, "now": now})
+    for key in changes.forgotten:
+        await conn.execute(_SQL.forget, {"scope": _subject(key.place, None).key, "cause": key.cause})
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_SQL.keep, [_row(each) for each in changes.kept])
+    reported = await _findings(conn, changes, found, members, now)
+    await findings.report(conn, reported, now)
+    for cause, what in found:
+        metrics.INCIDENTS.labels(cause).set(len(what.incidents))
+        metrics.UNPROTECTED.labels(cause).set(len(frozenset[int]().union(*(i.homes for i in what.incidents))))
+
+
+async def _findings(
+    conn: AsyncConnection[Any],
+    changes: Changes,
+    found: Sequence[tuple[Cause, Found]],
+    members: Mapping[Cause, Sequence[Member]],
+    now: datetime,
+) -> list[Finding]:
+    """One for each scope of which something new is to be said: its causes make one case."""
+    incidents = {Key(each.scope, each.cause): each for _, what in found for each in what.incidents}
+    concerned = {Key(each.scope, each.cause) for each in (*changes.opened, *changes.grown)} | set(changes.ended)
+    areas = {member.home_id: member.area_id for of in members.values() for member in of}
+    reported = []
+    for scope in sorted({key.place for key in concerned}, key=lambda scope: (scope.area_id or 0, scope.gateway or "")):
+        present = [incidents[key] for cause in Cause if (key := Key(scope, cause)) in incidents]
+        if present:
+            reported.append(await _raised(conn, present, areas))
+        else:
+            causes = [key.cause for key in changes.ended if key.place == scope]
+            covered = any(_same_place(scope, incident, areas) for incident in changes.opened)
+            reported.append(_over(scope, causes[0], now, elsewhere=covered))
+    return reported
+
+
+def _same_place(scope: Scope, incident: Incident, areas: Mapping[int, int]) -> bool:
+    if scope.gateway is not None:
+        return incident.scope.gateway is None
+    return scope in incident.places or incident.scope.gateway is not None
+
+
+async def _raised(conn: AsyncConnection[Any], present: Sequence[Incident], areas: Mapping[int, int]) -> Finding:
+    first = present[0]
+    row = await (await conn.execute(_SQL.time_zone, {"home": min(first.homes)})).fetchone()
+    time_zone = "UTC" if row is None else str(row[0])
+    said = [_reason(incident, time_zone) for incident in present]
+    values: dict[str, JsonValue] = dict(said[0].values)
+    if said[1:]:
+        values["also"] = [{"id": more.id, "values": dict(more.values)} for more in said[1:]]
+    counted = [areas[home_id] for home_id in sorted(first.homes)]
+    return Finding(
+        subject=_subject(first.scope, max(set(counted), key=lambda area: (counted.count(area), -area))),
+        kind=Kind.AREA_INCIDENT,
+        verdict=Verdict.RAISE,
+        severity=Severity.HARD,
+        since=instant(min(incident.since_s for incident in present)),
+        reason=Reason(id=said[0].id, values=values),
+        evidence={incident.cause: {"homes": len(incident.homes), "watched": incident.watched} for incident in present},
+    )
+
+
+def _reason(incident: Incident, time_zone: str) -> Reason:
+    local = instant(incident.since_s).astimezone(zone(time_zone))
+    values: dict[str, JsonValue] = {
+        "homes": len(incident.homes),
+        "watched": incident.watched,
+        "since": f"{local:%Y-%m-%d %H:%M}",
+    }
+    if incident.scope.gateway is not None:
+        return Reason(id="area_gateway_silent", values={**values, "gateway": incident.scope.gateway})
+    return Reason(id="area_silent" if incident.cause is Cause.SILENT else "area_dry", values=values)
+
+
+def _over(scope: Scope, cause: Cause, now: datetime, *, elsewhere: bool) -> Finding:
+    well = "area_heard_again" if cause is Cause.SILENT else "area_used_again"
+    return Finding(
+        subject=_subject(scope, None),
+        kind=Kind.AREA_INCIDENT,
+        verdict=Verdict.CLEAR,
+        severity=Severity.HARD,
+        since=now,
+        reason=Reason(id="area_part_of_another" if elsewhere else well, values={}),
+        evidence={},
+    )
+
+
+def _subject(scope: Scope, area_id: int | None) -> Subject:
+    return Subject(gateway=scope.gateway, area_id=area_id) if scope.gateway else Subject(area_id=scope.area_id)
+
+
+def _known(row: Sequence[Any]) -> Known:
+    area_id, gateway, cause, since, suspected_at, opened_at, ended_at, told_area, told_gateway, homes, watched = row
+    return Known(
+        key=Key(Scope(area_id=area_id, gateway=gateway), Cause(cause)),
+        since=since,
+        suspected_at=suspected_at,
+        opened_at=opened_at,
+        ended_at=ended_at,
+        told=None if opened_at is None else Scope(area_id=told_area, gateway=told_gateway),
+        homes=homes,
+        watched=watched,
+    )
+
+
+def _row(known: Known) -> dict[str, object]:
+    told = known.told
+    return {
+        "scope": _subject(known.key.place, None).key,
+        "cause": known.key.cause,
+        "area_id": known.key.place.area_id,
+        "gateway": known.key.place.gateway,
+        "since": known.since,
+        "suspected_at": known.suspected_at,
+        "opened_at": known.opened_at,
+        "ended_at": known.ended_at,
+        "told": None if told is None else _subject(told, None).key,
+        "told_area_id": None if told is None else told.area_id,
+        "told_gateway": None if told is None else told.gateway,
+        "homes": known.homes,
+        "watched": known.watched,
+    }

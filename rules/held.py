@@ -1,0 +1,92 @@
+"""What a home's trouble is to its area: its own, perhaps one of many, or part of an incident that is told. Pure.
+
+An incident is recognised once enough homes have crossed their limits, each of which would have raised its own alert by
+then. So silence, which is for technicians, always waits a little; and where others fell silent or dry at the same time,
+it and soft inactivity wait until the others had the time to follow. Hard inactivity and calls for help never wait.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from alerts.findings import Severity
+from rules.areas import Cause, window_s
+from rules.snapshot import Snapshot, Trouble
+
+_SETTLE: Final = timedelta(minutes=2)
+_SETTLE_LIMITS: Final = 1 / 30
+"""2 min of the usual hour; a site that wants to know sooner waits less."""
+_SETTLE_INTERVALS: Final = 1 / 48
+"""Of a thousand meters that upload once a day, so many fall silent in half an hour as are suspicious."""
+_DRY_HOLD: Final = timedelta(minutes=10)
+
+
+class Fate(Enum):
+    """What becomes of a home's own alert."""
+
+    OWN = auto()
+    HELD = auto()
+    PART = auto()
+
+
+class Held(NamedTuple):
+    """The fate of an alert, and until when it is held."""
+
+    fate: Fate
+    until: datetime | None = None
+
+
+def silent(snapshot: Snapshot, *, since: datetime, crossed_at: datetime, limit: timedelta, interval: timedelta) -> Held:
+    """What a device's silence is to the area.
+
+    Args:
+        snapshot: the home.
+        since: when it was heard last.
+        crossed_at: when its limit passed, by the time up to which we have heard.
+        limit: how long it may be silent.
+        interval: how often it reports.
+    """
+    reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
+    concerned = _concerned(snapshot, Cause.SILENT, since + reach)
+    if any(trouble.is_open for trouble in concerned):
+        return Held(Fate.PART)
+    settle = max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
+    until = crossed_at + settle
+    for trouble in concerned:
+        # All that fell out together have crossed their limits, or are heard again, within an interval.
+        until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
+    heard_until = snapshot.hearing.until if snapshot.hearing is not None else None
+    return Held(Fate.HELD, until) if heard_until is None or heard_until <= until else Held(Fate.OWN)
+
+
+def dry(
+    snapshot: Snapshot,
+    severity: Severity,
+    *,
+    since: datetime,
+    crossed_at: datetime,
+    interval: timedelta,
+    now: datetime,
+) -> Held:
+    """What a home's inactivity is to the area.
+
+    Args:
+        snapshot: the home.
+        severity: hard inactivity is never held, though it may be part of an incident.
+        since: since when it is dry.
+        crossed_at: when its line was crossed, by the meter's time.
+        interval: how often the meter reports: what it measured then may be that much older when it is known.
+        now: the time of the look.
+    """
+    concerned = _concerned(snapshot, Cause.DRY, since + timedelta(seconds=window_s(Cause.DRY, 0.0)))
+    if any(trouble.is_open for trouble in concerned):
+        return Held(Fate.PART)
+    if severity is Severity.SOFT and concerned:
+        until = max(trouble.ended_at or crossed_at for trouble in concerned) + interval + _DRY_HOLD
+        if now < until:
+            return Held(Fate.HELD, until)
+    return Held(Fate.OWN)
+
+
+def _concerned(snapshot: Snapshot, cause: Cause, latest: datetime) -> list[Trouble]:
+    return [trouble for trouble in snapshot.troubles if trouble.cause == cause and latest >= trouble.since]
