@@ -19,6 +19,7 @@ from anju.commands import (
     decode,
     device,
     drivers,
+    home,
     operate,
     policy,
     quarantine,
@@ -55,6 +56,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(broker.app, name="broker")
 app.add_typer(absence.app, name="absence")
 app.add_typer(policy.app, name="policy")
+app.add_typer(home.app, name="home")
 app.add_typer(backtest.app, name="backtest")
 
 

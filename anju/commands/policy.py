@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anju import context as ctx
+from anju.commands import policy_propose
 from anju.defaults import policy_defaults
 from anju.errors import NotPossible, Usage
 from anju.login import login
@@ -27,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+policy_propose.add_to(app)
 
 _SITE = Annotated[bool, typer.Option("--site", help="For the whole site.")]
 _AREA = Annotated[
