@@ -134,10 +134,11 @@ def _drained(watch: Watch, connection: psycopg.Connection, limit_s: float) -> Va
     asyncio.run(_change(watch.url))
     before, presses_ms = watch.read(), list[float]()
     rearmed_s = 0.0
-    looked = 0.0
+    looked = longest_s = 0.0
     for _ in _each_second(round(limit_s)):
         watch.check()
         presses_ms.append(watch.press(connection))
+        longest_s = max(longest_s, _overdue_s(connection))
         now = watch.read()
         looked = now.counted["anju_rules_looks_total"] - before.counted["anju_rules_looks_total"]
         if not rearmed_s:
@@ -153,6 +154,7 @@ def _drained(watch: Watch, connection: psycopg.Connection, limit_s: float) -> Va
         "drain_measured_share": min(1.0, looked / watch.city.homes),
         "drain_looks_per_s": rate_per_s,
         "drain_swept_s": rearmed_s or span_s,
+        "drain_lag_max_s": longest_s,
         "drain_cores": (after.rules_s - before.rules_s + after.postgres_s - before.postgres_s) / span_s,
         **_milliseconds("drain_sos", presses_ms),
     }

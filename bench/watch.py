@@ -47,7 +47,13 @@ class Watch:
     pressed: int = 0
 
     def read(self) -> Reading:
-        """Reads the counters and the clocks."""
+        """Reads the counters and the clocks.
+
+        Raises:
+            BenchError: the role has ended.
+            OSError: it does not answer.
+        """
+        self.check()
         address = f"http://127.0.0.1:{self.metrics_port}/metrics"
         with urllib.request.urlopen(address, timeout=30) as answer:
             text = answer.read().decode()

@@ -1,6 +1,7 @@
-"""Re-arms many homes at a time, in small transactions.
+"""Re-arms many homes at a time, in small transactions, and no faster than they are looked at.
 
-After a change to an area or a new release of a rule; and homes nobody watches.
+After a change to an area or a new release of a rule; and homes nobody watches. Whoever comes due by itself meanwhile
+must not wait behind a whole city.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from rules.rule import Rule
 from storage.sql import load
 
 _SQL = load(__package__, "sweep.sql")
-_HOMES_PER_STEP: Final = 1000
+_HOMES_PER_STEP: Final = 500
+_WAITING_AT_MOST: Final = 500  # with a step more, two seconds of looks of one process
 
 
 async def note_releases(conn: AsyncConnection[Any], rules: Sequence[Rule], now: datetime) -> bool:
@@ -31,6 +33,12 @@ async def note_releases(conn: AsyncConnection[Any], rules: Sequence[Rule], now: 
         if changed:
             await conn.execute(_SQL.request_all, {"now": now})
     return changed
+
+
+async def has_room(conn: AsyncConnection[Any], now: datetime, *, waiting: int = _WAITING_AT_MOST) -> bool:
+    """Whether fewer homes than that wait to be looked at."""
+    row = await (await conn.execute(_SQL.waiting, {"now": now, "most": waiting})).fetchone()
+    return row is not None and row[0] < waiting
 
 
 async def sweep_step(conn: AsyncConnection[Any], now: datetime, *, homes: int = _HOMES_PER_STEP) -> bool:

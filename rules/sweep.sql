@@ -1,6 +1,10 @@
 -- name: take_request
 SELECT rearm_id, area_id, swept_to FROM rearm_request ORDER BY rearm_id LIMIT 1 FOR UPDATE SKIP LOCKED;
 
+-- name: waiting
+-- Counted no further than asked.
+SELECT count(*) FROM (SELECT FROM home_watch WHERE due_at <= %(now)s LIMIT %(most)s) AS due;
+
 -- name: rearm_site
 INSERT INTO home_watch AS w (home_id, due_at)
 SELECT h.home_id, %(now)s FROM home h WHERE h.home_id > %(swept_to)s ORDER BY h.home_id LIMIT %(homes)s

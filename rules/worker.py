@@ -18,6 +18,7 @@ from rules.engine import Engine, utc_now
 from rules.errors import SURVIVABLE
 from rules.hearing import heard
 from rules.library.catalogue import HOME_RULES
+from rules.pacing import going_first
 from rules.rule import Rule
 from rules.wake import Waker, listen, wait_for_wake
 from storage.pool import connect, is_passing_fault
@@ -29,6 +30,7 @@ _CONTENDED_POLL_S: Final = 0.1
 _HEARING_EVERY_S: Final = 10.0
 _LEARN_POLL_S: Final = 30.0
 _LEARN_PAUSE_S: Final = 0.1  # what is learned a day late is no worse: looks and presses go first
+_SWEEP_PAUSE_S: Final = 0.1
 _NEW_HOMES_EVERY_S: Final = 600.0
 _AREAS_REST: Final = 9.0
 _BACK_OFF_FIRST_S: Final = 0.2
@@ -129,7 +131,8 @@ async def _wake_loop(stack: contextlib.AsyncExitStack, opened: Connect, options:
     await working.execute("SET plan_cache_mode = force_generic_plan")
     waker = Waker(defaults=options.defaults)
     while True:
-        contended = await waker.drain(working)
+        with going_first():
+            contended = await waker.drain(working)
         # What another process holds and has not committed comes free when that process is found frozen or dead.
         await wait_for_wake(hearing, _CONTENDED_POLL_S if contended else _POLL_S)
 
@@ -155,13 +158,14 @@ async def _sweep_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
     clock = asyncio.get_running_loop().time
     new_homes_at = clock()
     while True:
-        busy = await sweep.sweep_step(conn, utc_now())
-        if clock() >= new_homes_at:
+        has_room = await sweep.has_room(conn, utc_now())
+        busy = has_room and await sweep.sweep_step(conn, utc_now())
+        if has_room and clock() >= new_homes_at:
             if await sweep.watch_new_homes(conn, utc_now()):
                 busy = True
             else:
                 new_homes_at = clock() + _NEW_HOMES_EVERY_S
-        await asyncio.sleep(0 if busy else _POLL_S)
+        await asyncio.sleep(_SWEEP_PAUSE_S if busy or not has_room else _POLL_S)
 
 
 async def _learn_loop(stack: contextlib.AsyncExitStack, opened: Connect, options: RulesOptions) -> None:

@@ -8,8 +8,8 @@ from psycopg import AsyncConnection
 from registry import policy
 from registry.policy import Scope
 from rules.library.catalogue import HOME_RULES
-from rules.sweep import note_releases, sweep_step, watch_new_homes
-from tests.rule_town import H, Town
+from rules.sweep import has_room, note_releases, sweep_step, watch_new_homes
+from tests.rule_town import MIN, H, Town
 
 
 @pytest.fixture
@@ -57,3 +57,12 @@ async def test_homes_without_a_watch_get_one(town: Town) -> None:
     assert await watch_new_homes(town.conn, town.now) == 1
     assert await due_now(town) == {home}
     assert await watch_new_homes(town.conn, town.now) == 0
+
+
+async def test_there_is_room_for_more_while_few_homes_wait(town: Town) -> None:
+    for n in range(3):
+        await town.home(f"waits{n}", due_at=town.now - MIN)
+    await town.home("later", due_at=town.now + MIN)
+    assert await has_room(town.conn, town.now, waiting=4)
+    assert not await has_room(town.conn, town.now, waiting=3)
+    assert not await has_room(town.conn, town.now + 2 * MIN, waiting=4)
