@@ -69,7 +69,7 @@ class AlertFacts(_Part):
     """The case at the moment of the message. Never holds names, addresses or numbers of residents and contacts."""
 
     subject: str
-    """What the case is about: `home/12`, `device/btn-7` (a device that serves no home) or `site`."""
+    """What the case is about: `home/12`, `device/btn-7` (serves no home), `gateway/gw-3`, `area/4` or `site`."""
     home_id: int | None
     home: str | None
     """The home's name, such as a door number."""

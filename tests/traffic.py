@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from devices.quantities import WATER_TOTAL
 from devices.registry import discover
+from ingest.beacon import BEACON_PREFIX
 from registry.applying import apply
 from registry.importing import read_rows
 
@@ -189,6 +190,8 @@ def press(event: str = "button_press", **fields: object) -> bytes:
 async def left_in_session(port: int, client_id: str, sentinel_topic: str) -> list[str]:
     """Topics of what the broker still holds for a session whose owner is gone: what comes before a sentinel does.
 
+    A beacon of its own that was on its way when it stopped is none of it: nobody misses that.
+
     Args:
         port: of the broker on this machine.
         client_id: of the session; the probe takes it over and leaves it empty.
@@ -212,7 +215,8 @@ async def left_in_session(port: int, client_id: str, sentinel_topic: str) -> lis
                         rest = rest[2:]
                     if rest == marker:
                         return left
-                    left.append(topic)
+                    if not topic.startswith(BEACON_PREFIX):
+                        left.append(topic)
         finally:
             with contextlib.suppress(OSError):
                 await writer.drain()

@@ -284,7 +284,7 @@ async def test_the_commands(town: Town, database_url: str) -> None:
     )
     lines = run("policy", "show", "--area", "city").out.splitlines()
     assert lines[0].split("\t") == ["parameter", "value", "level", "where", "since", "by"]
-    assert [line.split("\t")[:4] for line in lines if line.startswith(("leak_h", "inactivity_hard"))] == [
+    assert [line.split("\t")[:4] for line in lines if line.startswith(("leak_h", "inactivity_hard_window"))] == [
         ["inactivity_hard_window_h", "12", "area", "city"],
         ["leak_h", "24", "default", ""],
     ]
