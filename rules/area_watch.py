@@ -13,11 +13,14 @@ from psycopg import AsyncConnection
 from pydantic import JsonValue
 
 from alerts import findings
-from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from alerts.findings import Finding, Kind, Reason, Severity, Verdict
 from registry.policy import DEFAULTS, Policy, resolve_homes
 from rules import metrics, troubles
-from rules.areas import Cause, Member, Scope, Town, area_of, by_area, by_gateway, total_watched, window_s
+from rules.area_rows import known_from, row_of, subject_of
+from rules.area_water import AreaWater
+from rules.areas import Cause, Member, Scope, Town, area_of, by_area, by_gateway, newly, total_watched, window_s
 from rules.incidents import Found, Incident, find
+from rules.shut_off import DRY_HOMES, NOTHING_READ, worth_reading
 from rules.snapshot import instant
 from rules.troubles import Changes, Key, Known
 from rules.zones import zone
@@ -41,6 +44,7 @@ class AreaWatch:
     """
 
     defaults: Policy = DEFAULTS
+    _water: AreaWater = field(default_factory=AreaWater, init=False)
     _town: Town | None = field(default=None, init=False)
     _town_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
@@ -54,7 +58,7 @@ class AreaWatch:
             turn = await conn.execute(_SQL.take_turn, {"before": now - EVERY * 0.9})
             if await turn.fetchone() is None:
                 return False
-            known = [_known(row) for row in await (await conn.execute(_SQL.known)).fetchall()]
+            known = [known_from(row) for row in await (await conn.execute(_SQL.known)).fetchall()]
             members = await _members(conn, known, now)
             if known or any(members.values()):
                 town = await self._known_town(conn, now)
@@ -62,7 +66,7 @@ class AreaWatch:
                     (cause, await self._found(conn, cause, of, town=town, known=known, now=now))
                     for cause, of in members.items()
                 ]
-                await _write(conn, troubles.changes(known, found, now), found, members, now)
+                await _write(conn, troubles.changes(known, found, now), found, now)
             await conn.execute(_SQL.looked, {"now": now})
         return True
 
@@ -85,18 +89,28 @@ class AreaWatch:
         known: Sequence[Known],
         now: datetime,
     ) -> Found:
-        areas = set(by_area(members, town)) | {area_of(behind) for behind in by_gateway(members).values()}
+        standing = troubles.standing(known, cause)
+        inside = by_area(members, town, DRY_HOMES)
+        areas = set(inside) | {area_of(behind) for behind in by_gateway(members).values()}
+        areas |= {scope.area_id for scope in standing.told if scope.area_id is not None}
         # Areas without a home: no home has a number below 0.
         resolved = await resolve_homes(conn, {-area: area for area in areas}, defaults=self.defaults) if areas else {}
         policies = {area: resolved[-area].policy for area in areas}
-        return find(
-            cause,
-            members,
-            town=town,
-            policies=policies,
-            standing=troubles.standing(known, cause),
-            now_s=now.timestamp(),
-        )
+        read = NOTHING_READ
+        if cause is Cause.DRY:
+            now_s = now.timestamp()
+            fresh = {area: newly(cause, of, policies[area], now_s) for area, of in inside.items()}
+            read = await self._water.read(
+                conn,
+                worth_reading(fresh, town),
+                standing_since_s={
+                    scope.area_id: standing.since_s[scope] for scope in standing.told if scope.area_id is not None
+                },
+                town=town,
+                policies=policies,
+                now=now,
+            )
+        return find(cause, members, town=town, policies=policies, standing=standing, now_s=now.timestamp(), read=read)
 
 
 async def _members(
@@ -119,17 +133,16 @@ async def _write(
     conn: AsyncConnection[Any],
     changes: Changes,
     found: Sequence[tuple[Cause, Found]],
-    members: Mapping[Cause, Sequence[Member]],
     now: datetime,
 ) -> None:
     for incident in sorted(changes.opened, key=lambda incident: (incident.cause, min(incident.homes))):
         kind = _KIND[incident.cause]
         await conn.execute(_SQL.rearm_told, {"homes": sorted(incident.homes), "kind": kind, "now": now})
     for key in changes.forgotten:
-        await conn.execute(_SQL.forget, {"scope": _subject(key.place, None).key, "cause": key.cause})
+        await conn.execute(_SQL.forget, {"scope": subject_of(key.place).key, "cause": key.cause})
     async with conn.cursor() as cursor:
-        await cursor.executemany(_SQL.keep, [_row(each) for each in changes.kept])
-    reported = await _findings(conn, changes, found, members, now)
+        await cursor.executemany(_SQL.keep, [row_of(each) for each in changes.kept])
+    reported = await _findings(conn, changes, found, now)
     await findings.report(conn, reported, now)
     for cause, what in found:
         metrics.INCIDENTS.labels(cause).set(len(what.incidents))
@@ -140,13 +153,12 @@ async def _findings(
     conn: AsyncConnection[Any],
     changes: Changes,
     found: Sequence[tuple[Cause, Found]],
-    members: Mapping[Cause, Sequence[Member]],
     now: datetime,
 ) -> list[Finding]:
     """One for each scope of which something new is to be said: its causes make one case."""
     incidents = {Key(each.scope, each.cause): each for _, what in found for each in what.incidents}
     concerned = {Key(each.scope, each.cause) for each in (*changes.opened, *changes.grown)} | set(changes.ended)
-    areas = {member.home_id: member.area_id for of in members.values() for member in of}
+    areas = {home_id: area_id for _, what in found for home_id, area_id in what.areas.items()}
     reported = []
     for scope in sorted({key.place for key in concerned}, key=lambda scope: (scope.area_id or 0, scope.gateway or "")):
         present = [incidents[key] for cause in Cause if (key := Key(scope, cause)) in incidents]
@@ -175,7 +187,7 @@ async def _raised(conn: AsyncConnection[Any], present: Sequence[Incident], areas
         values["also"] = [{"id": more.id, "values": dict(more.values)} for more in said[1:]]
     counted = [areas[home_id] for home_id in sorted(first.homes)]
     return Finding(
-        subject=_subject(first.scope, max(set(counted), key=lambda area: (counted.count(area), -area))),
+        subject=subject_of(first.scope, max(set(counted), key=lambda area: (counted.count(area), -area))),
         kind=Kind.AREA_INCIDENT,
         verdict=Verdict.RAISE,
         severity=Severity.HARD,
@@ -200,7 +212,7 @@ def _reason(incident: Incident, time_zone: str) -> Reason:
 def _over(scope: Scope, cause: Cause, now: datetime, *, elsewhere: bool) -> Finding:
     well = "area_heard_again" if cause is Cause.SILENT else "area_used_again"
     return Finding(
-        subject=_subject(scope, None),
+        subject=subject_of(scope),
         kind=Kind.AREA_INCIDENT,
         verdict=Verdict.CLEAR,
         severity=Severity.HARD,
@@ -208,40 +220,3 @@ def _over(scope: Scope, cause: Cause, now: datetime, *, elsewhere: bool) -> Find
         reason=Reason(id="area_part_of_another" if elsewhere else well, values={}),
         evidence={},
     )
-
-
-def _subject(scope: Scope, area_id: int | None) -> Subject:
-    return Subject(gateway=scope.gateway, area_id=area_id) if scope.gateway else Subject(area_id=scope.area_id)
-
-
-def _known(row: Sequence[Any]) -> Known:
-    area_id, gateway, cause, since, suspected_at, opened_at, ended_at, told_area, told_gateway, homes, watched = row
-    return Known(
-        key=Key(Scope(area_id=area_id, gateway=gateway), Cause(cause)),
-        since=since,
-        suspected_at=suspected_at,
-        opened_at=opened_at,
-        ended_at=ended_at,
-        told=None if opened_at is None else Scope(area_id=told_area, gateway=told_gateway),
-        homes=homes,
-        watched=watched,
-    )
-
-
-def _row(known: Known) -> dict[str, object]:
-    told = known.told
-    return {
-        "scope": _subject(known.key.place, None).key,
-        "cause": known.key.cause,
-        "area_id": known.key.place.area_id,
-        "gateway": known.key.place.gateway,
-        "since": known.since,
-        "suspected_at": known.suspected_at,
-        "opened_at": known.opened_at,
-        "ended_at": known.ended_at,
-        "told": None if told is None else _subject(told, None).key,
-        "told_area_id": None if told is None else told.area_id,
-        "told_gateway": None if told is None else told.gateway,
-        "homes": known.homes,
-        "watched": known.watched,
-    }

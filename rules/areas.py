@@ -85,6 +85,10 @@ class Town(NamedTuple):
             yield at
             at = self.parents.get(at)
 
+    def below(self, area_id: int) -> Sequence[int]:
+        """An area and all below it in which homes are watched."""
+        return sorted(each for each in self.watched if area_id in self.chain(each))
+
 
 def window_s(cause: Cause, interval_s: float) -> float:
     """How long after the last sign of a home the cause may have come: two intervals, or half an hour; dry: 2 h."""
@@ -126,7 +130,7 @@ def correlate(
         homes = frozenset(member.home_id for member in members if member.since_s + member.window_s >= standing_since_s)
         if len(homes) >= policy.area_homes and len(homes) >= policy.area_share * watched / 2:
             return Together(opens=True, since_s=standing_since_s, homes=homes, watched=watched)
-    group = _largest([member for member in members if now_s <= _news_until_s(cause, member, policy)])
+    group = _largest(newly(cause, members, policy, now_s))
     homes = frozenset(member.home_id for member in group)
     bar = max(policy.area_homes, policy.area_share * watched)
     if len(homes) < max(SUSPECTED_HOMES, bar / SUSPECTED_PART):
@@ -135,8 +139,12 @@ def correlate(
     return Together(opens=len(homes) >= bar, since_s=since_s, homes=homes, watched=watched)
 
 
+def newly(cause: Cause, members: Sequence[Member], policy: Policy, now_s: float) -> Sequence[Member]:
+    """Those of which others may still be found that fell out with them; the others have been told for themselves."""
+    return [member for member in members if now_s <= _news_until_s(cause, member, policy)]
+
+
 def _news_until_s(cause: Cause, member: Member, policy: Policy) -> float:
-    """Until when others may still be found that fell out with it; after that each has been told for itself."""
     if cause is Cause.SILENT:
         limit_s = policy.silence_limit(member.window_s / 2).total_seconds()
     else:
@@ -158,13 +166,13 @@ def _largest(members: Sequence[Member]) -> Sequence[Member]:
     return [member for member in members if member.since_s <= best_s <= member.since_s + member.window_s]
 
 
-def by_area(members: Sequence[Member], town: Town) -> dict[int, list[Member]]:
+def by_area(members: Sequence[Member], town: Town, least: int = SUSPECTED_HOMES) -> dict[int, list[Member]]:
     """area -> the members in it and below it, where there are enough to be suspicious."""
     found: dict[int, list[Member]] = {}
     for member in members:
         for area_id in town.chain(member.area_id):
             found.setdefault(area_id, []).append(member)
-    return {area_id: inside for area_id, inside in found.items() if len(inside) >= SUSPECTED_HOMES}
+    return {area_id: inside for area_id, inside in found.items() if len(inside) >= least}
 
 
 def by_gateway(members: Sequence[Member]) -> dict[str, list[Member]]:

@@ -1,4 +1,8 @@
-"""When a device's next word is to be expected: the moment at which looking again is of use."""
+"""When a device's next word is to be expected: the moment at which looking again is of use.
+
+A report that is overdue is waited for at fixed moments after it was expected, ever further apart: a meter that uploads
+once a day is not looked for every minute, and a look out of turn moves none of those that follow it.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,22 +14,29 @@ _SLACK_SHARE: Final = 0.05
 _SLACK_LEAST: Final = timedelta(seconds=15)
 _SLACK_MOST: Final = timedelta(seconds=120)
 _AGAIN_LEAST: Final = timedelta(seconds=60)
+_AGAIN_SHARE: Final = 4  # of the time that it is overdue
+_AGAIN_MOST: Final = timedelta(hours=1)
 
 
 def next_word(devices: Iterable[Installation], now: datetime) -> datetime:
-    """The earliest moment at which one of the devices should have reported again.
-
-    A report that is overdue is waited for in steps that grow with the time it is overdue: a meter that uploads once a
-    day is not looked for every minute.
-    """
+    """The earliest moment at which one of the devices should have reported again, or is looked for again."""
     return min(_next_word(device, now) for device in devices)
 
 
 def _next_word(device: Installation, now: datetime) -> datetime:
     interval = device.interval
-    if device.heard_at is None:
-        return now + interval
-    expected = device.heard_at + interval + min(max(_SLACK_SHARE * interval, _SLACK_LEAST), _SLACK_MOST)
-    if expected > now:
-        return expected
-    return now + max(interval / 6, (now - expected) / 4, _AGAIN_LEAST)
+    slack = min(max(_SLACK_SHARE * interval, _SLACK_LEAST), _SLACK_MOST)
+    expected = (device.heard_at or device.installed_at) + interval + slack
+    return expected if expected > now else expected + _beyond(now - expected, interval)
+
+
+def _beyond(overdue: timedelta, interval: timedelta) -> timedelta:
+    """The first step of the ladder that is beyond a time overdue."""
+    least, most = max(interval / 6, _AGAIN_LEAST), max(interval, _AGAIN_MOST)
+    reached = least
+    while reached <= overdue:
+        step = max(least, reached / _AGAIN_SHARE)
+        if step >= most:
+            return reached + ((overdue - reached) // most + 1) * most
+        reached += step
+    return reached

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from alerts.findings import Severity
+from alerts.findings import Kind, Severity
 from rules.areas import Cause, window_s
+from rules.shut_off import LEAST_S
 from rules.snapshot import Snapshot, Trouble
 
 _SETTLE: Final = timedelta(minutes=2)
@@ -19,6 +20,8 @@ _SETTLE_LIMITS: Final = 1 / 30
 _SETTLE_INTERVALS: Final = 1 / 48
 """Of a thousand meters that upload once a day, so many fall silent in half an hour as are suspicious."""
 _DRY_HOLD: Final = timedelta(minutes=10)
+_WET_HOLD: Final = timedelta(hours=2)
+"""After the water is back: who has not used it within that long is asked."""
 
 
 class Fate(Enum):
@@ -78,13 +81,26 @@ def dry(
         interval: how often the meter reports: what it measured then may be that much older when it is known.
         now: the time of the look.
     """
-    concerned = _concerned(snapshot, Cause.DRY, since + timedelta(seconds=window_s(Cause.DRY, 0.0)))
+    told = Kind.INACTIVITY in snapshot.open_kinds
+    dry_before = since + timedelta(seconds=window_s(Cause.DRY, 0.0))
+    concerned = [
+        trouble
+        for trouble in snapshot.troubles
+        # A line crossed while nobody could use water says nothing; one that was told before goes on holding.
+        if trouble.cause == Cause.DRY and crossed_at >= trouble.since and not (told and dry_before < trouble.since)
+    ]
     if any(trouble.is_open for trouble in concerned):
         return Held(Fate.PART)
     if severity is Severity.SOFT and concerned:
-        until = max(trouble.ended_at or crossed_at for trouble in concerned) + interval + _DRY_HOLD
-        if now < until:
-            return Held(Fate.HELD, until)
+        until = max(
+            # Its meters tell two hours after the water was gone at the earliest.
+            max(crossed_at, trouble.since + timedelta(seconds=LEAST_S)) + _DRY_HOLD
+            if trouble.ended_at is None
+            else trouble.ended_at + _WET_HOLD
+            for trouble in concerned
+        )
+        if now < until + interval:
+            return Held(Fate.HELD, until + interval)
     return Held(Fate.OWN)
 
 

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from registry.policy import Policy
 from rules.areas import Cause, Member, Scope, Together, Town, area_of, by_area, by_gateway, correlate
+from rules.shut_off import NOTHING_READ, Read
 
 SIBLINGS_S: Final = 7200.0
 """Areas beside each other whose incidents began within this have one cause."""
@@ -44,10 +45,12 @@ class Found(NamedTuple):
 
     Attributes:
         suspected: place -> what is suspected of it.
+        areas: home -> the area it belongs to, for all homes that anything was found of.
     """
 
     incidents: Sequence[Incident]
     suspected: Mapping[Scope, Together]
+    areas: Mapping[int, int]
 
 
 def find(
@@ -58,6 +61,7 @@ def find(
     policies: Mapping[int, Policy],
     standing: Standing,
     now_s: float,
+    read: Read = NOTHING_READ,
 ) -> Found:
     """All that is going on for one cause.
 
@@ -71,19 +75,23 @@ def find(
         policies: area -> its limits, for every area that has members.
         standing: what was going on until now.
         now_s: the time of the look, epoch seconds.
+        read: what the meters of suspected areas say, where the cause is that homes are dry.
     """
     areas = by_area(members, town)
     seen = {
         Scope(area_id=area_id): correlate(
             cause,
             inside,
-            watched=town.watched.get(area_id, len(inside)),
+            watched=read.metered.get(area_id, town.watched.get(area_id, len(inside))),
             policy=policies[area_id],
             now_s=now_s,
             standing_since_s=standing.since_s.get(Scope(area_id=area_id)),
         )
         for area_id, inside in areas.items()
     }
+    for area_id, said in read.together.items():
+        scope = Scope(area_id=area_id)
+        seen[scope] = _surer(seen.get(scope), said)
     gateways = by_gateway(members) if cause is Cause.SILENT else {}
     for gateway, behind in gateways.items():
         seen[Scope(gateway=gateway)] = correlate(
@@ -95,15 +103,22 @@ def find(
             standing_since_s=standing.since_s.get(Scope(gateway=gateway)),
         )
     together = {scope: found for scope, found in seen.items() if found is not None}
-    area_of_home = {member.home_id: member.area_id for member in members}
-    told = _told_of_areas(cause, together, town, standing, area_of_home)
+    area_of_home = {**read.areas, **{member.home_id: member.area_id for member in members}}
+    told = _told_of_areas(cause, together, town, standing, area_of_home, read=read)
     lost = [
         Incident(scope, cause, found.since_s, found.homes, found.watched, frozenset({scope}))
         for scope, found in together.items()
         if found.opens and scope.gateway is not None
     ]
     incidents = _one_of_each(told, lost, standing)
-    return Found(incidents=incidents, suspected=_suspected(together, area_of_home))
+    return Found(incidents=incidents, suspected=_suspected(together, area_of_home), areas=area_of_home)
+
+
+def _surer(counted: Together | None, said: Together) -> Together:
+    """Of what the lines that homes have crossed say, and what their meters do."""
+    if counted is None or counted.opens != said.opens:
+        return counted if counted is not None and counted.opens else said
+    return max(said, counted, key=lambda each: len(each.homes))
 
 
 def _told_of_areas(
@@ -112,6 +127,8 @@ def _told_of_areas(
     town: Town,
     standing: Standing,
     area_of_home: Mapping[int, int],
+    *,
+    read: Read,
 ) -> list[Incident]:
     inside: dict[int | None, list[Incident]] = {}
     asked = {area for scope in together if scope.area_id is not None for area in town.chain(scope.area_id)}
@@ -124,9 +141,16 @@ def _told_of_areas(
         if _speaks(scope, own, below, standing):
             homes = frozenset().union(*(incident.homes for incident in below), own.homes if own else frozenset())
             since_s = own.since_s if own else standing.since_s.get(scope, max(each.since_s for each in below))
-            places = frozenset(Scope(area_id=area_of_home[home_id]) for home_id in homes)
-            watched = town.watched.get(area_id, len(homes))
-            below = [Incident(scope, cause, since_s, homes, watched, places)]
+            areas = {area_of_home[home_id] for home_id in homes}
+            said = read.together.get(area_id)
+            if said is not None and said.opens:
+                # Of a large area only some homes were read; what they say holds for all.
+                areas.update(town.below(area_id))
+            places = frozenset(Scope(area_id=each) for each in areas).union(*(incident.places for incident in below))
+            looked_at = together[scope].watched if scope in together else 0
+            if len(homes) > looked_at:
+                looked_at = read.metered.get(area_id, town.watched.get(area_id, len(homes)))
+            below = [Incident(scope, cause, since_s, homes, looked_at, places)]
         inside.setdefault(town.parents.get(area_id), []).extend(below)
     return inside.get(None, [])
 

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -50,8 +51,13 @@ class History:
 
 def epoch(home_id: int, now: datetime) -> datetime:
     """The last moment, once a week, at which a home's habits were to be learned."""
-    offset = timedelta(seconds=crc32(home_id.to_bytes(8, "big")) % int(PERIOD.total_seconds()))
-    return now - (now - _START - offset) % PERIOD
+    return now - (now - _first(home_id)) % PERIOD
+
+
+@lru_cache(maxsize=1024)
+def _first(home_id: int) -> datetime:
+    offset_s = crc32(home_id.to_bytes(8, "big")) % int(PERIOD.total_seconds())
+    return _START + timedelta(seconds=offset_s)
 
 
 def next_change(home_id: int, now: datetime) -> datetime:

@@ -205,7 +205,7 @@ def _high(segment: Segment) -> Iterator[tuple[int, int]]:
 
 def _beyond_base(segment: Segment, begin: int, end: int) -> Iterator[_Piece]:
     at_s, totals_l, base = segment.at_s, segment.low_l, base_flow(segment)
-    before_l_h, running = 0.0, False
+    before_l_h, running, was_fine = 0.0, False, False
     for place in range(begin, end):
         lasted_s = at_s[place + 1] - at_s[place]
         if base and not running:
@@ -215,11 +215,13 @@ def _beyond_base(segment: Segment, begin: int, end: int) -> Iterator[_Piece]:
         if lasted_s <= _FINE_S * _LATE:
             state = _State.FLOW if rate_l_h >= STRONG_L_PER_H else _State.NONE
         elif rate_l_h < STRONG_HOURLY_L_PER_H:
-            sure = rate_l_h < STRONG_L_PER_H or lasted_s <= COARSEST_S * _LATE
+            # A reading that is missing while it runs says nothing; the meters of hours show no more than this.
+            sure = rate_l_h < STRONG_L_PER_H or (lasted_s <= COARSEST_S * _LATE and not (running and was_fine))
             state = _State.NONE if sure else _State.UNSEEN
         else:
             state = _State.FLOW if lasted_s <= COARSEST_S * _LATE else _State.UNSEEN
-        running = state is _State.FLOW
+        if state is not _State.UNSEEN:
+            running, was_fine = state is _State.FLOW, lasted_s <= _FINE_S * _LATE
         yield _Piece(place, place + 1, state)
 
 

@@ -21,10 +21,10 @@ TEMPLATES: Final[dict[str, Template]] = {
     ),
     "area_dry": Template(
         en=(
-            "no water used in {homes} of {watched} homes since about {since}: the water may be shut off; they are"
-            " unprotected"
+            "no water used in {homes} of {watched} homes looked at since about {since}: the water may be shut off; they"
+            " are unprotected"
         ),
-        zh="约{since}起，{watched}户中有{homes}户没有用水：可能已停水；这些住所目前没有保护",
+        zh="约{since}起，查看的{watched}户中有{homes}户没有用水：可能已停水；这些住所目前没有保护",
     ),
     "area_heard_again": Template(
         en="most homes are heard from again",

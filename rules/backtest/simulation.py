@@ -7,7 +7,7 @@ and hearing is always up to now: an outage of ours is no property of a recording
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import heapify, heappop
 from itertools import pairwise
 from typing import Final
@@ -17,7 +17,7 @@ from registry.policy import DEFAULTS, Policy
 from rules.backtest.cases import Cases
 from rules.backtest.recording import MeterRecord
 from rules.evaluate import Standing, evaluate
-from rules.learning import LOOKED_BACK, History, counting, epoch, learned
+from rules.learning import LOOKED_BACK, PERIOD, History, counting, epoch, learned
 from rules.library.catalogue import HOME_RULES
 from rules.rule import Rule
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
@@ -124,8 +124,9 @@ class Home:
             for measured, received in zip(series.measured_s, received_s, strict=True)
         )
         self._standing: Mapping[str, Standing] = {}
+        self._seen: tuple[tuple[int, int], Installation] | None = None
         self._learns = world.learn if world.policy.inactivity_learned else None
-        self._learned_at: datetime | None = None
+        self._learns_at = _BEGINNING
         self._profiles: tuple[Learned, ...] = ()
         self._counted: tuple[Learned, ...] = ()
         self.cases = Cases()
@@ -136,7 +137,8 @@ class Home:
         """The same home as it stands now, with another future, of which it learns nothing."""
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
-        twin._series, twin._learns, twin.cases, twin.rule_errors = series, None, self.cases.copy(), {}
+        twin._series, twin._learns, twin._seen = series, None, None
+        twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
 
     def watch(
@@ -161,8 +163,8 @@ class Home:
                 return
 
     def _look(self, now: datetime) -> bool:
-        if self._learns is not None and self._learned_at != (at := epoch(self._home_id, now)):
-            self._learn(at, self._learns)
+        if self._learns is not None and now >= self._learns_at:
+            self._learn(epoch(self._home_id, now), self._learns)
         counted = counting(self._profiles, now)
         if counted != self._counted:
             self._counted, self._standing = counted, {}  # what the lines said before no longer stands
@@ -170,7 +172,7 @@ class Home:
         self._standing = look.standing if self._world.leaves_standing else {}
         self.looks += 1
         self._watch = Watch(
-            due_at=look.due_at.astimezone(UTC),
+            due_at=look.due_at,
             looked_until=look.looked_until,
             ongoing=look.ongoing,
             failures=look.failures,
@@ -183,7 +185,7 @@ class Home:
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of an epoch."""
         earliest_s = (at - LOOKED_BACK).timestamp()
-        self._learned_at = at
+        self._learns_at = at + PERIOD
         self._profiles = learn(
             History(
                 home_id=self._home_id,
@@ -216,17 +218,22 @@ class Home:
         )
 
     def _installation(self, from_s: float, earliest_s: float, now_s: float) -> Installation:
+        """The meter with what is read of it; the same one as long as that is the same readings."""
+        places = self._places(from_s, earliest_s, now_s) if self._in_order and not self._late else None
+        if places is not None and self._seen is not None and self._seen[0] == places:
+            return self._seen[1]
         measured_s, totals_l, received_s = self._visible(from_s, earliest_s, now_s)
-        heard_s = max(received_s, default=None)
+        heard_s = None if not received_s else received_s[-1] if self._in_order else max(received_s)
         step_l = meters.step_of(totals_l)
         if totals_l and meters.common_step(totals_l) > self._world.policy.inactivity_volume_l:
             step_l = meters.step_of(self._visible(earliest_s, earliest_s, now_s)[1])
+            places = None  # more was read than these
         is_late = self._late and any(
             received - measured > meters.CLOCK_STEP_S
             for measured, received in zip(measured_s, received_s, strict=True)
             if measured >= from_s
         )
-        return Installation(
+        installation = Installation(
             device=self._series.meter_id,
             installed_at=self._series.begins_at,
             interval_s=self._series.interval_s,
@@ -237,19 +244,19 @@ class Home:
                 measured_s=measured_s, totals_l=totals_l, received_s=received_s if is_late else (), step_l=step_l
             ),
         )
+        if places is not None:
+            self._seen = (places, installation)
+        return installation
 
     def _visible(
         self, from_s: float, earliest_s: float, now_s: float
     ) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
         """The readings received by now, measured from an instant on, and the one before."""
         measured_s, totals_l, received_s = self._series.measured_s, self._series.totals_l, self._series.received_s
-        low = bisect_left(measured_s, from_s)
         if self._in_order:
-            high = min(bisect_right(received_s, now_s), bisect_left(measured_s, now_s + _AHEAD_S))
-            low = min(low, high)
-            if low > 0 and measured_s[low - 1] >= earliest_s:
-                low -= 1
+            low, high = self._places(from_s, earliest_s, now_s)
             return measured_s[low:high], totals_l[low:high], received_s[low:high]
+        low = bisect_left(measured_s, from_s)
         high = bisect_left(measured_s, now_s + _AHEAD_S)
         places = [place for place in range(low, high) if received_s[place] <= now_s]
         for place in range(min(low, high) - 1, -1, -1):
@@ -263,3 +270,12 @@ class Home:
             [totals_l[place] for place in places],
             [received_s[place] for place in places],
         )
+
+    def _places(self, from_s: float, earliest_s: float, now_s: float) -> tuple[int, int]:
+        """From where to where `_visible` is, of readings that are received in the order in which they are measured."""
+        measured_s = self._series.measured_s
+        high = min(bisect_right(self._series.received_s, now_s), bisect_left(measured_s, now_s + _AHEAD_S))
+        low = min(bisect_left(measured_s, from_s), high)
+        if low > 0 and measured_s[low - 1] >= earliest_s:
+            low -= 1
+        return low, high

@@ -30,7 +30,7 @@ class ContinuousFlow:
     """Raises while a strong flow goes on, clears when it stops, records one that came and went between two looks."""
 
     name = _CONDITION.rule
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:

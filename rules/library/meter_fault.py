@@ -12,7 +12,7 @@ from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices import meters
 from devices.model import EventKind
 from rules.rule import Judgement
-from rules.snapshot import Installation, Snapshot, instant
+from rules.snapshot import OVERLAP, Installation, Snapshot, instant
 from rules.standing import standing
 
 _SAYINGS: Final = {
@@ -33,13 +33,17 @@ class MeterFault:
     """Raises one case per home; a register that breaks off again is a new episode, a state that goes on is none."""
 
     name = "meter_fault"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges every installed device: others than meters may say that they are out of order."""
         installed = [device for device in snapshot.installations if device.removed_at is None]
-        broken = sorted((found for device in installed for found in _broken(device)), key=_order)
+        # Where the span that is read begins, a senseless value may seem to be the register: what is older was judged.
+        news_from = snapshot.judge_from(now) - OVERLAP
+        broken = sorted(
+            (found for device in installed for found in _broken(device) if found.since > news_from), key=_order
+        )
         said = sorted((found for device in installed for found in _said(device)), key=_order)
         if not (broken or said):
             return Judgement(next_due=now + self.max_latency)

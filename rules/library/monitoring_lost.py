@@ -5,6 +5,7 @@ not silent because we were deaf, behind or switched off. Where many of an area o
 incident is told in their place (`rules.area_watch`): a device that fell silent alone waits 2 min to find out.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -12,6 +13,7 @@ from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import held
+from rules.expected import next_word
 from rules.held import Fate
 from rules.rule import Judgement
 from rules.snapshot import Installation, Snapshot
@@ -39,7 +41,7 @@ class MonitoringLost:
     """Raises one alert per home for all its silent devices, since the one that fell silent first."""
 
     name = "monitoring_lost"
-    release = 2
+    release = 3
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -53,7 +55,7 @@ class MonitoringLost:
         silent = sorted((d for d in devices if d.state is _State.SILENT), key=lambda d: (d.since, d.device.device))
         known_since = snapshot.ongoing.get(self.name)
         if silent:
-            return _silent(snapshot, silent, next_due, now)
+            return _silent(snapshot, silent, next_due, now, heard_at=_heard_between(devices, silent, known_since))
         told = known_since is not None or Kind.MONITORING_LOST in snapshot.open_kinds
         unsure = [device for device in devices if device.state is _State.UNKNOWN]
         if unsure:
@@ -69,21 +71,38 @@ class MonitoringLost:
     def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
         limit = snapshot.policy.silence_limit(device.interval_s or device.interval.total_seconds())
         since = device.heard_at or device.installed_at
-        again = now + device.interval
         if snapshot.hearing is None:
+            again = now + device.interval
             return _Device(device=device, state=_State.UNKNOWN, since=since, limit=limit, next_due=again)
         heard_until, heard_since = snapshot.hearing.until, snapshot.hearing.since
         silent_at = max(since, heard_since) + limit
         if heard_until > silent_at:
             return _Device(
-                device=device, state=_State.SILENT, since=since, limit=limit, next_due=again, crossed_at=silent_at
+                device=device,
+                state=_State.SILENT,
+                since=since,
+                limit=limit,
+                next_due=next_word([device], now),
+                crossed_at=silent_at,
             )
         state = _State.HEARD if heard_until <= since + limit else _State.UNKNOWN
         due = silent_at + max(now - heard_until, timedelta()) + _SLACK
         return _Device(device=device, state=state, since=since, limit=limit, next_due=due)
 
 
-def _silent(snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: datetime) -> Judgement:
+def _heard_between(
+    devices: Iterable[_Device], silent: Sequence[_Device], known_since: datetime | None
+) -> datetime | None:
+    """When all were heard again that were silent at the last look, if that was before any of these fell silent."""
+    if known_since is None or silent[0].since <= known_since:
+        return None
+    heard_at = max([silent[0].since, *(each.since for each in devices if each.state is not _State.SILENT)])
+    return heard_at if all(each.crossed_at is not None and heard_at < each.crossed_at for each in silent) else None
+
+
+def _silent(
+    snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: datetime, *, heard_at: datetime | None
+) -> Judgement:
     """Its own alert, unless its area or gateway has fallen silent with it, or may have."""
     fates = [
         held.silent(
@@ -98,15 +117,18 @@ def _silent(snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: 
     ]
     since = silent[0].since
     told = Kind.MONITORING_LOST in snapshot.open_kinds
+    over: tuple[Finding, ...] = ()
+    if told and heard_at is not None:
+        over, told = (_cleared(snapshot, heard_at, "monitoring_heard_again"),), False
     if all(fate is Fate.PART for fate, _ in fates):
-        over = (_cleared(snapshot, now, "monitoring_part_of_area"),) if told else ()
+        over = (_cleared(snapshot, now, "monitoring_part_of_area"),) if told else over
         return Judgement(findings=over, next_due=next_due, ongoing_since=since)
     if not told and all(fate is not Fate.OWN for fate, _ in fates):
         assert snapshot.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
         lag = max(now - snapshot.hearing.until, timedelta())
         settled = min(until for _, until in fates if until is not None) + lag + _SLACK
-        return Judgement(next_due=min(next_due, settled), ongoing_since=since)
-    return Judgement(findings=(_lost(snapshot, silent),), next_due=next_due, ongoing_since=since)
+        return Judgement(findings=over, next_due=min(next_due, settled), ongoing_since=since)
+    return Judgement(findings=(*over, _lost(snapshot, silent)), next_due=next_due, ongoing_since=since)
 
 
 def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:

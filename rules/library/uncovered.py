@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.findings import Kind, Reason
+from rules.expected import next_word
 from rules.rule import Impairment, Judgement
 from rules.snapshot import Installation, Snapshot, instant
 from rules.water import blur_l, unbroken
@@ -45,7 +46,7 @@ class Uncovered:
             if now <= covered + bound:
                 next_due = min(next_due, max(covered + bound, now + meter.interval))
                 continue
-            next_due = min(next_due, now + meter.interval)
+            next_due = min(next_due, next_word([meter], now))
             # One that is not heard at all is lost, which is not ours to say; what was said of it stays.
             if meter.heard_at is not None and snapshot.hearing.until <= meter.heard_at + silence:
                 # A later look may read less far back: what was told keeps its beginning.

@@ -1,6 +1,7 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
 from collections.abc import Iterable
+from itertools import chain, pairwise
 from operator import sub
 from typing import Final, NamedTuple
 
@@ -32,21 +33,25 @@ def silences(segments: Iterable[Segment]) -> list[Silence]:
     """All silences that begin with a use, oldest first. One that a gap cut short is as long as it was seen."""
     found: list[Silence] = []
     for segment in segments:
-        at_s, low_l, high_l = segment.at_s, segment.low_l, segment.high_l
-        since_s: float | None = None
-        floor_l = low_l[0] + USE_L - _ROUNDING_L
-        for place, high in enumerate(high_l):
-            if high >= floor_l:
-                if since_s is not None:
-                    found.append(Silence(since_s, at_s[place - 1], at_s[place]))
-                since_s = at_s[place]
-                floor_l = low_l[place] + USE_L - _ROUNDING_L
-        if since_s is not None:
-            found.append(Silence(since_s, at_s[-1], at_s[-1]))
+        at_s, places = segment.at_s, uses(segment)
+        found += [Silence(at_s[place], at_s[use - 1], at_s[use]) for place, use in pairwise(places)]
+        if places:
+            found.append(Silence(at_s[places[-1]], at_s[-1], at_s[-1]))
     return found
+
+
+def uses(segment: Segment) -> list[int]:
+    """The places of the readings that show use since the one before them here, or since the cover began."""
+    low_l, places = segment.low_l, list[int]()
+    floor_l = low_l[0] + USE_L - _ROUNDING_L
+    for place, high in enumerate(segment.high_l):
+        if high >= floor_l:
+            places.append(place)
+            floor_l = low_l[place] + USE_L - _ROUNDING_L
+    return places
 
 
 def covered_s(segments: Iterable[Segment]) -> float:
     """How long readings came often enough to tell a habit by."""
-    steps_s: Iterable[float] = (step_s for segment in segments for step_s in map(sub, segment.at_s[1:], segment.at_s))
-    return sum(step_s for step_s in steps_s if step_s <= LONGEST_STEP_S)
+    steps_s: Iterable[float] = chain.from_iterable(map(sub, segment.at_s[1:], segment.at_s) for segment in segments)
+    return sum(filter(LONGEST_STEP_S.__ge__, steps_s))

@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import mul
 from typing import Final
 
-from rules.profile.history import Silence, covered_s, silences
+from rules.profile.history import covered_s, uses
 from rules.profile.line import Line, Profile, never_falling
 from rules.profile.local import SLOT_S, SLOTS, Clock, DayKind, IsWorkday, Zone
 from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, USUAL, Tuning, best
@@ -42,8 +43,8 @@ def learn(
     if covered < LEAST_HISTORY.total_seconds():
         return None
     past = _Past(Clock(zone, is_workday), until_s, tuning)
-    for silence in silences(recent):
-        past.add(silence)
+    for segment in recent:
+        past.add(segment)
     return Profile(until_s=until_s, days=covered / _DAY_S, lines=past.lines())
 
 
@@ -58,15 +59,35 @@ class _Past:
         self._at_risk_h = [[0.0] * SLOTS for _ in DayKind]
         self._ended: list[dict[tuple[int, int], float]] = [{} for _ in DayKind]
 
-    def add(self, silence: Silence) -> None:
-        """Takes in a silence."""
-        since_s = self._clock.wall_s(silence.since_s)
-        kind, slot = self._clock.kind(since_s), int(since_s % _DAY_S // SLOT_S)
-        weight = 0.5 ** ((self._until_s - silence.since_s) * self._per_half_life)
-        self._at_risk_h[kind][slot] += weight * min(silence.next_s - silence.since_s, AT_RISK_S) / 3600.0
-        if silence.until_s - silence.since_s >= _TOLD_FROM_S:
-            length = int((self._clock.wall_s(silence.until_s) - since_s + since_s % SLOT_S) // SLOT_S)
-            self._ended[kind][slot, length] = self._ended[kind].get((slot, length), 0.0) + weight
+    def add(self, segment: Segment) -> None:
+        """Takes in the silences of a stretch that is later than all before it."""
+        at_s, places = segment.at_s, uses(segment)
+        if not places:
+            return
+        began_s = [at_s[place] for place in places]
+        until_s, per_half_life = self._until_s, self._per_half_life
+        day_ends_s = midnight_s = float("-inf")
+        kind, at_risk_h = DayKind.FREE, self._at_risk_h[DayKind.FREE]
+        for nth, (since_s, next_s) in enumerate(zip(began_s, [*began_s[1:], at_s[-1]], strict=True), 1):
+            if since_s >= day_ends_s:
+                day_ends_s, midnight_s, kind = self._clock.day(since_s)
+                at_risk_h = self._at_risk_h[kind]
+            lasted_s, slot = next_s - since_s, int((since_s - midnight_s) // SLOT_S)
+            weight = 0.5 ** ((until_s - since_s) * per_half_life)
+            at_risk_h[slot] += weight * (lasted_s if lasted_s < AT_RISK_S else AT_RISK_S) / 3600.0
+            if lasted_s >= _TOLD_FROM_S:
+                seen_s = at_s[places[nth] - 1] if nth < len(places) else at_s[-1]
+                if seen_s - since_s >= _TOLD_FROM_S:
+                    self._end(kind, slot, self._half_hours(since_s, seen_s), weight)
+
+    def _half_hours(self, since_s: float, until_s: float) -> int:
+        """From the beginning of the half hour of one instant to that of another, by the clock on the wall."""
+        wall_s = self._clock.wall_s(since_s)
+        return int((self._clock.wall_s(until_s) - wall_s + wall_s % SLOT_S) // SLOT_S)
+
+    def _end(self, kind: DayKind, slot: int, length: int, weight: float) -> None:
+        ended = self._ended[kind]
+        ended[slot, length] = ended.get((slot, length), 0.0) + weight
 
     def lines(self) -> tuple[tuple[Line, Line], ...]:
         """The lines of both kinds of day, for each strictness."""
@@ -87,16 +108,20 @@ class _Past:
 
 
 def _spread_risk(at_risk_h: Sequence[float], weights: Sequence[tuple[int, float]]) -> list[float]:
-    return [sum(weight * at_risk_h[(slot - offset) % SLOTS] for offset, weight in weights) for slot in range(SLOTS)]
+    shares, reach = [weight for _, weight in weights], weights[-1][0]
+    # By a slot lie those around it, the latest first, as the weights do.
+    ring_h = [at_risk_h[slot % SLOTS] for slot in range(SLOTS + reach - 1, -reach - 1, -1)]
+    return [sum(map(mul, shares, ring_h[SLOTS - 1 - slot :])) for slot in range(SLOTS)]
 
 
 def _spread_ends(ended: Mapping[tuple[int, int], float], weights: Sequence[tuple[int, float]]) -> list[list[float]]:
     """For each half hour, the weight of the silences that ended so many half hours later by the clock."""
     ends = [[0.0] * (MOST + 1) for _ in range(SLOTS)]
+    shares, reach = [weight for _, weight in weights], weights[-1][0]
+    ring = [ends[slot % SLOTS] for slot in range(-reach, SLOTS + reach)]
     for (began, length), amount in ended.items():
-        for offset, weight in weights:
-            if (after := length - offset) >= _TOLD_FROM:
-                ends[(began + offset) % SLOTS][min(after, MOST)] += weight * amount
+        for row, share, after in zip(ring[began:], shares, range(length + reach, _TOLD_FROM - 1, -1), strict=False):
+            row[after if after < MOST else MOST] += share * amount
     return ends
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 Zone = tzinfo
@@ -47,6 +48,14 @@ class Clock:
             self._free[day] = kind
         return kind
 
+    def day(self, at_s: float) -> tuple[float, float, DayKind]:
+        """Until when the clock runs on steadily in the same day, when that day began by it, and its kind."""
+        bucket, wall_s = int(at_s // _BUCKET_S), self.wall_s(at_s)
+        midnight_s = at_s - wall_s % _BUCKET_S
+        # Where the clock is put forward or back, each instant is to be asked for.
+        until_s = at_s if self._known[bucket] is None else min((bucket + 1) * _BUCKET_S, midnight_s + _BUCKET_S)
+        return until_s, midnight_s, self.kind(wall_s)
+
     def _steady(self, bucket: int) -> float | None:
         """The offset all through a day of UTC; None if it changes."""
         begin, end = self._offset(bucket * _BUCKET_S), self._offset((bucket + 1) * _BUCKET_S)
@@ -62,6 +71,7 @@ class Clock:
 _EPOCH_DAY: Final = date(1970, 1, 1)
 
 
+@lru_cache(maxsize=1024)  # one silence is asked about by several lines, and again at the next look
 def slot_of(at_s: float, zone: Zone) -> tuple[date, int]:
     """The local date and half hour of an instant; an hour that comes twice is its last half hour when it comes again.
 
@@ -75,6 +85,7 @@ def slot_of(at_s: float, zone: Zone) -> tuple[date, int]:
     return wall.date(), wall.hour * 2 + wall.minute // 30
 
 
+@lru_cache(maxsize=4096)
 def instant_s(day: date, slot: int, zone: Zone) -> float:
     """The instant at which a slot begins, counted from a day's midnight; where it comes twice, the last."""
     wall = datetime.combine(day, time()) + slot * _SLOT

@@ -60,10 +60,10 @@ def best(ended: Sequence[float], at_risk_h: float, later_h: float) -> list[int]:
     """
     if at_risk_h <= 0.0:
         return [MOST] * len(STRICTNESS_H)
-    worth = _worth_waiting_for(ended, exp(-SLOT_S / 3600.0 / later_h))
+    prices = [price_h / at_risk_h * 3600.0 / SLOT_S for price_h in STRICTNESS_H]
+    worth = _worth_waiting_for(_alarms(ended, exp(-SLOT_S / 3600.0 / later_h), few=1.0 / prices[-1]))
     found, place = [], 0
-    for price_h in STRICTNESS_H:
-        price = price_h / at_risk_h * 3600.0 / SLOT_S
+    for price in prices:
         while place + 1 < len(worth):
             (length, alarms), (longer, fewer) = worth[place], worth[place + 1]
             if (alarms - fewer) * price <= longer - length:
@@ -73,22 +73,38 @@ def best(ended: Sequence[float], at_risk_h: float, later_h: float) -> list[int]:
     return found
 
 
-def _worth_waiting_for(ended: Sequence[float], stays: float) -> list[tuple[int, float]]:
+def _worth_waiting_for(alarms: Sequence[float]) -> list[tuple[int, float]]:
     """The lengths that are best at some price, each with its alarms: every step saves fewer an hour than the last."""
-    worth: list[tuple[int, float]] = []
+    middle, some = LEAST, alarms[0]
+    worth = [(middle, some)]
+    before, more = -1, 0.0  # there is none
+    for length, fewer in enumerate(alarms[1:], LEAST + 1):
+        # Where the way to the middle saves more an hour than the way on from it, it may be best.
+        while before >= 0 and (more - some) * (length - middle) <= (some - fewer) * (middle - before):
+            worth.pop()
+            middle, some = worth[-1]
+            before, more = worth[-2] if len(worth) > 1 else (-1, 0.0)
+        worth.append((length, fewer))
+        before, more, middle, some = middle, some, length, fewer
+    return worth
+
+
+def _alarms(ended: Sequence[float], stays: float, *, few: float) -> list[float]:
+    """How much of the silences lasts for `LEAST` half hours, and for each one more until no more than `few` is left.
+
+    So few are not worth another half hour, whatever it saves.
+    """
     lasting, late, stays_half = sum(ended), 0.0, stays**0.5
+    alarms: list[float] = []
     for length, weight in enumerate(ended):
         if length >= LEAST:
-            alarms = lasting + late
-            while len(worth) > 1:
-                (before, more), (middle, some) = worth[-2], worth[-1]
-                # The way to the middle saves more an hour than the way on from it: it may be best.
-                if (more - some) * (length - middle) > (some - alarms) * (middle - before):
-                    break
-                worth.pop()
-            worth.append((length, alarms))
-        if weight or late:
+            alarms.append(lasting + late)
+            if alarms[-1] <= few:
+                break
+        if weight:
             lasting -= weight
             # Those that ended within a half hour did so in the middle of it.
             late = late * stays + weight * stays_half
-    return worth
+        else:
+            late *= stays
+    return alarms

@@ -66,8 +66,8 @@ async def test_an_absence_noted_afterwards_ends_the_inactivity_and_asks_when_nob
     await town.heard()
     await look(town)
     assert (f"home/{home}", "absence_check", "open") in await town.alerts()
-    await town.readings(device, [(town.now, 1190.0)], delay=timedelta())
-    town.now += 20 * MIN
+    town.now += 65 * MIN
+    await town.readings(device, [(town.now - n * 15 * MIN, 1190.0) for n in range(5)], delay=timedelta())
     await town.heard()
     await look(town)
     assert {state for _, _, state in await town.alerts()} == {"closed"}

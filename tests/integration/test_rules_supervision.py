@@ -136,7 +136,7 @@ async def test_what_is_a_call_button_and_when_it_was_tried(town: Town) -> None:
         known[name] = await only(town, home)
     assert [(name, each.calls, each.tested_at, each.used_at) for name, each in known.items()] == [
         ("btn-sos", True, now - 60 * D, now - 5 * D),
-        ("lamp-1", False, None, None),
+        ("lamp-1", False, now - 60 * D, now - 5 * D),
         ("lamp-2", True, now - 60 * D, now - 5 * D),
         ("lamp-3", True, now - 60 * D, now - 4 * D),
     ]

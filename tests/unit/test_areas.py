@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from alerts.findings import Kind, Severity, Verdict
 from registry.policy import Policy
 from rules import held
-from rules.areas import Cause, Member, Scope, Together, Town, correlate, total_watched, window_s
+from rules.areas import Cause, Member, Scope, Together, Town, by_area, correlate, total_watched, window_s
 from rules.held import Fate
 from rules.incidents import Found, Incident, Standing, find
 from rules.library.monitoring_lost import MonitoringLost
+from rules.shut_off import Read, worth_reading
 from rules.snapshot import Hearing, Installation, Snapshot, Trouble
 from rules.troubles import Key, Known, changes, standing
 from tests.unit.rule_worlds import MIN, NOON, H, home
@@ -239,8 +240,11 @@ def test_who_was_silent_long_before_keeps_the_alert() -> None:
         (Severity.SOFT, Trouble(cause="dry", since=NOON), 25, Fate.OWN),
         (Severity.HARD, Trouble(cause="dry", since=NOON), 0, Fate.OWN),
         (Severity.HARD, Trouble(cause="dry", since=NOON, opened_at=NOON), 0, Fate.PART),
-        (Severity.HARD, Trouble(cause="dry", since=NOON + 3 * H, opened_at=NOON), 0, Fate.OWN),
-        (Severity.SOFT, Trouble(cause="dry", since=NOON, opened_at=NOON, ended_at=NOON + 13 * H), 80, Fate.HELD),
+        (Severity.HARD, Trouble(cause="dry", since=NOON + 3 * H, opened_at=NOON), 0, Fate.PART),
+        (Severity.HARD, Trouble(cause="dry", since=NOON + 12 * H + MIN, opened_at=NOON), 0, Fate.OWN),
+        (Severity.SOFT, Trouble(cause="dry", since=NOON, opened_at=NOON, ended_at=NOON + 13 * H), 194, Fate.HELD),
+        (Severity.SOFT, Trouble(cause="dry", since=NOON, opened_at=NOON, ended_at=NOON + 13 * H), 195, Fate.OWN),
+        (Severity.HARD, Trouble(cause="dry", since=NOON, opened_at=NOON, ended_at=NOON + 13 * H), 80, Fate.OWN),
         (Severity.SOFT, silence(opened_at=NOON), 0, Fate.OWN),
     ],
 )
@@ -255,6 +259,70 @@ def test_hard_inactivity_is_never_held(severity: Severity, trouble: Trouble, min
         now=crossed_at + minutes * MIN,
     )
     assert own.fate is fate
+
+
+def test_who_was_told_before_the_water_was_shut_off_keeps_the_alert_and_later_ones_become_part() -> None:
+    def fate(since: datetime, *open_kinds: Kind) -> Fate:
+        trouble = Trouble(cause="dry", since=NOON, opened_at=NOON + 3 * H)
+        known = home(troubles=(trouble,), open_kinds=frozenset(open_kinds))
+        crossed_at, now = NOON + 5 * H, NOON + 6 * H
+        return held.dry(known, Severity.SOFT, since=since, crossed_at=crossed_at, interval=QUARTER, now=now).fate
+
+    assert fate(NOON - 7 * H) is Fate.PART
+    assert fate(NOON - 7 * H, Kind.INACTIVITY) is Fate.OWN
+    assert fate(NOON - H, Kind.INACTIVITY) is Fate.PART
+
+
+def test_soft_inactivity_waits_until_the_meters_of_the_area_can_tell() -> None:
+    crossed_at = NOON + 20 * MIN
+    known = home(troubles=(Trouble(cause="dry", since=NOON),))
+    own = held.dry(known, Severity.SOFT, since=NOON - 12 * H, crossed_at=crossed_at, interval=QUARTER, now=crossed_at)
+    assert own == (Fate.HELD, NOON + 2 * H + 25 * MIN)
+
+
+def read_of(area: int, homes: range, *, opens: bool = True, inside: int = LANE) -> Read:
+    group = Together(opens=opens, since_s=T, homes=frozenset(homes), watched=len(homes))
+    return Read(together={area: group}, metered={area: 30}, areas=dict.fromkeys(homes, inside))
+
+
+def dry(homes: range, area: int = LANE, spread_s: float = 3600.0) -> list[Member]:
+    return [Member(n, area, (), T - n * spread_s, window_s(Cause.DRY, 0.0)) for n in homes]
+
+
+def water(members: list[Member], read: Read, before: Standing = NOBODY) -> Found:
+    policies = dict.fromkeys(PARENTS, POLICY)
+    return find(Cause.DRY, members, town=TOWN, policies=policies, standing=before, now_s=T + 3600, read=read)
+
+
+def test_what_the_meters_say_is_told_before_the_lines_are_crossed() -> None:
+    (incident,) = water(dry(range(2)), read_of(LANE, range(28))).incidents
+    assert (incident.scope, len(incident.homes), incident.watched) == (Scope(area_id=LANE), 28, 28)
+    assert incident.places == {Scope(area_id=LANE)}
+    suspected = water(dry(range(2)), read_of(LANE, range(6), opens=False))
+    assert not suspected.incidents
+    assert suspected.suspected.keys() == {Scope(area_id=LANE)}
+
+
+def test_of_a_large_area_a_sample_speaks_for_every_place() -> None:
+    (incident,) = water(dry(range(3), YARD), read_of(NORTH, range(28))).incidents
+    assert incident.scope == Scope(area_id=NORTH)
+    assert {Scope(area_id=area) for area in (LANE, YARD, COURT)} <= incident.places
+
+
+def test_dry_homes_are_so_many_of_those_with_a_meter() -> None:
+    together = dry(range(10), spread_s=60.0)
+    assert not water(together, Read({}, {}, {})).incidents, "10 of 40"
+    (incident,) = water(together, Read({}, {LANE: 30}, {})).incidents
+    assert (len(incident.homes), incident.watched) == (10, 30)
+
+
+def test_an_area_is_read_once_two_homes_are_dry_and_only_the_lowest_with_the_same_homes() -> None:
+    def wanted(members: list[Member]) -> list[int]:
+        return worth_reading(by_area(members, TOWN, least=1), TOWN)
+
+    assert wanted(dry(range(1))) == []
+    assert wanted(dry(range(2))) == [LANE]
+    assert wanted(dry(range(3)) + dry(range(3, 5), YARD)) == [NORTH, LANE, YARD]
 
 
 def test_an_incident_names_its_places() -> None:

@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from math import exp
 from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.profile import HISTORY, Profile, learn
 from rules.profile.history import Silence, covered_s, silences
@@ -169,3 +173,17 @@ def test_the_best_is_the_least_cost_of_all() -> None:
         for price_h, length in zip(STRICTNESS_H, found, strict=True):
             costs = {tried: tried * 0.5 + price_h / at_risk_h * sum(ended[tried:]) for tried in range(LEAST, MOST + 1)}
             assert costs[length] <= min(costs.values()) + 1e-6
+
+
+@given(
+    ended=st.lists(st.sampled_from((0.0, 0.0, 0.0, 0.3, 1.0, 2.7)), min_size=MOST + 1, max_size=MOST + 1),
+    at_risk_h=st.floats(1.0, 1e6),
+)
+def test_no_other_length_costs_less(ended: list[float], at_risk_h: float) -> None:
+    stays, late, alarms = exp(-1.0), 0.0, list[float]()
+    for length, weight in enumerate(ended):
+        alarms.append(sum(ended[length:]) + late)
+        late = late * stays + weight * stays**0.5
+    for price_h, length in zip(STRICTNESS_H, best(ended, at_risk_h=at_risk_h, later_h=0.5), strict=True):
+        costs_h = {tried: tried * 0.5 + price_h / at_risk_h * alarms[tried] for tried in range(LEAST, MOST + 1)}
+        assert costs_h[length] <= min(costs_h.values()) * (1.0 + 1e-9)

@@ -101,3 +101,18 @@ def test_the_clock_is_the_zones(zone: ZoneInfo, at_s: float) -> None:
     shown = datetime(1970, 1, 1) + timedelta(seconds=wall_s)
     assert abs((shown - local.replace(tzinfo=None)).total_seconds()) < 1e-3
     assert clock.kind(wall_s) is (DayKind.WORKDAY if is_workday(shown.date()) else DayKind.FREE)
+
+
+@given(zone=zones, begin_s=instants_s, steps_s=st.lists(st.floats(0.0, 5 * HOUR), max_size=30))
+def test_a_day_read_once_is_what_each_of_its_instants_shows(
+    zone: ZoneInfo, begin_s: float, steps_s: list[float]
+) -> None:
+    clock, plain, at_s, day_ends_s = Clock(zone, is_workday), Clock(zone, is_workday), begin_s, float("-inf")
+    midnight_s, kind = 0.0, DayKind.FREE
+    for step_s in (0.0, *steps_s):
+        at_s += step_s
+        if at_s >= day_ends_s:
+            day_ends_s, midnight_s, kind = clock.day(at_s)
+        wall_s = plain.wall_s(at_s)
+        assert at_s - midnight_s == wall_s % 86_400.0
+        assert kind is plain.kind(wall_s)

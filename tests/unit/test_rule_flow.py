@@ -168,6 +168,19 @@ def test_a_tap_that_runs_for_days_does_not_become_base_flow() -> None:
     assert finding.since == NOON - 40 * H
 
 
+def test_a_reading_that_is_missing_does_not_turn_off_a_tap() -> None:
+    running = quarters([0.0] * 20 + [22.5] * 16)
+    since = NOON - 4 * H
+    told: dict[str, Any] = {"open_kinds": frozenset({Kind.CONTINUOUS_FLOW}), "ongoing": {"continuous_flow": since}}
+    for missing in (slice(-5, -3), slice(-3, -1)):
+        readings = [*running]
+        del readings[missing]
+        (finding,) = findings(FLOW, home(meter(readings), **told))
+        assert (finding.verdict, finding.since) == (Verdict.RAISE, since)
+    stopped = [(at, total_l) for at, total_l in running[:-3]] + [(NOON, running[-4][1] + 40.0)]
+    assert verdicts(FLOW, home(meter(stopped), **told)) == [Verdict.CLEAR]
+
+
 def test_what_ran_between_two_looks_is_recorded_and_what_stopped_is_cleared() -> None:
     ran = meter(quarters([0.0] * 20 + [100.0] * 9 + [0.0] * 6))
     assert verdicts(FLOW, home(ran, looked_until=NOON - 4 * H)) == [Verdict.RECORD]

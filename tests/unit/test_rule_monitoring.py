@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +83,30 @@ def test_heard_again_clears() -> None:
     (finding,) = LOST.evaluate(told, NOON).findings
     assert (finding.verdict, finding.since) == (Verdict.CLEAR, NOON - MIN)
     assert not LOST.evaluate(home(button(NOON - MIN)), NOON).findings
+
+
+def test_heard_and_silent_again_between_two_looks_is_another_silence() -> None:
+    told: dict[str, Any] = {
+        "ongoing": {"monitoring_lost": NOON - 9 * H},
+        "open_kinds": frozenset({Kind.MONITORING_LOST}),
+    }
+    cleared, raised = LOST.evaluate(home(button(NOON - 2 * H), **told), NOON).findings
+    assert (cleared.verdict, cleared.since) == (Verdict.CLEAR, NOON - 2 * H)
+    assert (raised.verdict, raised.since) == (Verdict.RAISE, NOON - 2 * H)
+    held = LOST.evaluate(home(button(NOON - 61 * MIN), **told), NOON)
+    assert [finding.verdict for finding in held.findings] == [Verdict.CLEAR]
+    assert held.next_due <= NOON + 2 * MIN
+    other = button(NOON - 30 * MIN, device="btn-2")
+    both = LOST.evaluate(home(button(NOON - 2 * H), other, **told), NOON)
+    assert [finding.verdict for finding in both.findings] == [Verdict.RAISE], "it may have been silent until then"
+    known = {**told, "ongoing": {"monitoring_lost": NOON - 2 * H}}
+    assert len(LOST.evaluate(home(button(NOON - 2 * H), **known), NOON).findings) == 1
+
+
+def test_what_is_silent_is_looked_for_ever_less_often() -> None:
+    for silent_h, within in ((2, 0.5 * H), (30, 3 * H), (500, 3 * H)):
+        assert LOST.evaluate(home(button(NOON - silent_h * H)), NOON).next_due <= NOON + within
+    assert LOST.evaluate(home(button(NOON - 30 * H)), NOON).next_due > NOON + 20 * MIN
 
 
 def test_one_alert_for_all_silent_devices_of_a_home() -> None:

@@ -256,6 +256,17 @@ def test_a_clock_set_right_is_no_break_of_the_register() -> None:
     assert (found.at_s, found.before_l, found.after_l) == (6 * 3600.0, 500.0, 0.0)
 
 
+def test_a_senseless_value_where_the_span_that_is_read_begins_is_no_break() -> None:
+    readings = hourly([20.0] * 60)
+    for place in (0, 1):
+        odd = [*readings]
+        odd[place] = (odd[place][0], odd[place][1] + 40_000.0)
+        assert not MeterFault().evaluate(home(meter(odd, interval_s=3600)), NOON).findings
+    broken = [*readings[:50], *((at, total_l - readings[50][1]) for at, total_l in readings[50:])]
+    (finding,) = MeterFault().evaluate(home(meter(broken, interval_s=3600)), NOON).findings
+    assert finding.since == readings[50][0]
+
+
 # ---------------------------------------------------------------- tests and checks
 
 
@@ -306,13 +317,13 @@ def test_nothing_is_asked_of_a_button_while_its_owner_is_away_or_we_have_not_hea
     assert not TEST_OVERDUE.evaluate(behind, NOON).findings
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     tests=st.lists(st.integers(0, 20 * 60), max_size=6),
     days=st.sampled_from([0.05, 0.1, 0.3]),
     lag_s=st.integers(0, 120),
 )
-def test_looks_when_due_see_what_looks_every_minute_see(tests: list[int], days: float, lag_s: int) -> None:
+def test_looks_when_due_see_what_looks_every_quarter_minute_see(tests: list[int], days: float, lag_s: int) -> None:
     """The first moment of each episode, by looks when due only; a test that ends one is seen within `max_latency`."""
     begin, policy = NOON, Policy(test_days=days)
 
@@ -326,22 +337,22 @@ def test_looks_when_due_see_what_looks_every_minute_see(tests: list[int], days: 
 
     def first_raise(times: "list[datetime] | None") -> tuple[datetime, datetime] | None:
         ongoing, now = None, begin
-        for _ in range(3000):
+        for _ in range(8000):
             judgement = at(now, ongoing)
             for finding in judgement.findings:
                 if finding.verdict is Verdict.RAISE:
                     return finding.since, now
             ongoing = judgement.ongoing_since
-            now = now + MIN if times is None else judgement.next_due
+            now = now + MIN / 4 if times is None else judgement.next_due
             if now > begin + 30 * H:
                 return None
         raise AssertionError("it never ends")
 
-    every_minute, when_due = first_raise(None), first_raise([])
-    assert (every_minute is None) == (when_due is None)
-    if every_minute is not None and when_due is not None:
-        assert every_minute[0] == when_due[0]
-        assert when_due[1] - every_minute[1] <= timedelta(seconds=15)
+    every_quarter, when_due = first_raise(None), first_raise([])
+    assert (every_quarter is None) == (when_due is None)
+    if every_quarter is not None and when_due is not None:
+        assert every_quarter[0] == when_due[0]
+        assert when_due[1] - every_quarter[1] <= timedelta(seconds=15)
 
 
 def facts(name: str) -> st.SearchStrategy[Installation]:
@@ -357,7 +368,8 @@ def facts(name: str) -> st.SearchStrategy[Installation]:
         battery=st.none() | battery,
         said=saying,
         own_time=st.none() | st.builds(OwnTime, said=hours, received_at=hours),
-        refused_at=st.none() | hours,
+        # Not where the first look still asks for it and the second no longer does.
+        refused_at=st.none() | hours.filter(lambda at: not NOON - 26 * H < at <= NOON - 24 * H),
         read_at=st.none() | hours,
         calls=st.booleans(),
         tested_at=st.none() | hours,
