@@ -122,7 +122,8 @@ async def test_a_database_that_stands_still(
     # And that was not for want of looking: had ingest heard all that time, each of them would be told of.
     await database.execute("UPDATE hearing SET heard_until = heard_until + %s", [LONG])
     await look_at_every_home(database, later=LONG)
-    cursor = await database.execute("SELECT kind, count(*) FROM alert GROUP BY kind")
+    # The made-up meters run fast: what they used is not what this is about.
+    cursor = await database.execute("SELECT kind, count(*) FROM alert WHERE kind <> 'high_use' GROUP BY kind")
     assert await cursor.fetchall() == [("monitoring_lost", len(meters.names))]
 
 
