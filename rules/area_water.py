@@ -12,7 +12,7 @@ from registry.policy import Policy
 from rules.areas import Together, Town
 from rules.pacing import Slices
 from rules.profile.history import silences
-from rules.series import Serving, register_of, with_series
+from rules.series import serving_of, with_series
 from rules.shut_off import DAYS, LIVED, SAMPLE, Metered, Read, shut_off, still_off
 from rules.snapshot import Installation
 from rules.water import cover
@@ -133,7 +133,7 @@ async def _sampled(
     )
     rows = await cursor.fetchall()
     area_of = {row[0]: row[1] for row in rows}
-    serving = [_serving(row, earliest) for row in rows]
+    serving = [serving_of((row[0], *row[3:]), earliest) for row in rows]
     limits = dict.fromkeys(area_of, policy)
     of_home: dict[int, list[Installation]] = {}
     for device in await with_series(conn, serving, limits, None, late_window=now - earliest, now=now):
@@ -152,22 +152,3 @@ async def _sampled(
             )
         await slices.give_way()
     return _Sample(homes, len(area_of), str(rows[0][2]) if rows else "UTC")
-
-
-def _serving(row: Sequence[Any], earliest: datetime) -> Serving:
-    home_id, _, _, device_id, device, interval_s, litres_per_pulse, resolution_l, installed_at, removed_at = row
-    return Serving(
-        home_id=home_id,
-        device_id=device_id,
-        from_at=max(earliest, installed_at),
-        litres_per_pulse=litres_per_pulse,
-        resolution_l=resolution_l,
-        register=register_of(litres_per_pulse),
-        installation=Installation(
-            device=device,
-            interval_s=interval_s,
-            meters_water=litres_per_pulse is not None,
-            installed_at=installed_at,
-            removed_at=removed_at,
-        ),
-    )

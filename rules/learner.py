@@ -16,7 +16,7 @@ from alerts.findings import Outcome, Subject
 from registry.policy import DEFAULTS, Policy, resolve_homes
 from rules import metrics
 from rules.learning import LOOKED_BACK, PERIOD, History, epoch, from_stored, learned, to_stored
-from rules.series import Serving, register_of, with_series
+from rules.series import serving_of, with_series
 from rules.snapshot import Installation
 from storage.sql import load
 
@@ -87,24 +87,7 @@ async def _histories(
                 "earliest": earliest,
             },
         )
-        serving = [
-            Serving(
-                home_id=row[0],
-                device_id=row[1],
-                from_at=max(earliest, row[6]),
-                litres_per_pulse=row[4],
-                resolution_l=row[5],
-                register=register_of(row[4]),
-                installation=Installation(
-                    device=row[2],
-                    interval_s=row[3],
-                    meters_water=row[4] is not None,
-                    installed_at=row[6],
-                    removed_at=row[7],
-                ),
-            )
-            for row in await installed.fetchall()
-        ]
+        serving = [serving_of(row, earliest) for row in await installed.fetchall()]
         spans: dict[int, list[tuple[datetime, datetime]]] = {}
         for home_id, from_at, until_at in await not_lived.fetchall():
             spans.setdefault(home_id, []).append((from_at, until_at))

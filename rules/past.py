@@ -1,6 +1,6 @@
 """What homes have lived through: the whole series of their meters, for whoever wants to try a policy on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from alerts.findings import Outcome, Subject
 from registry.policy import Policy
-from rules.series import Serving, register_of, with_series
+from rules.series import serving_of, with_series
 from rules.snapshot import Installation
 from storage.sql import load
 
@@ -54,7 +54,7 @@ async def read_past(
     """
     earliest, wanted = now - looked_back, list(homes)
     installed = await conn.execute(_SQL.installations, {"homes": wanted, "earliest": earliest}, binary=True)
-    serving = [_serving(row, earliest) for row in await installed.fetchall() if row[7] is None]
+    serving = [serving_of(row, earliest) for row in await installed.fetchall() if row[7] is None]
     rows = await conn.execute(
         _SQL.not_lived,
         {
@@ -81,22 +81,3 @@ async def read_past(
         )
         for home_id, time_zone in homes.items()
     ]
-
-
-def _serving(row: Sequence[Any], earliest: datetime) -> Serving:
-    home_id, device_id, device, interval_s, litres_per_pulse, resolution_l, installed_at, removed_at = row
-    return Serving(
-        home_id=home_id,
-        device_id=device_id,
-        from_at=max(earliest, installed_at),
-        litres_per_pulse=litres_per_pulse,
-        resolution_l=resolution_l,
-        register=register_of(litres_per_pulse),
-        installation=Installation(
-            device=device,
-            interval_s=interval_s,
-            meters_water=litres_per_pulse is not None,
-            installed_at=installed_at,
-            removed_at=removed_at,
-        ),
-    )

@@ -59,6 +59,31 @@ def register_of(litres_per_pulse: float | None) -> int:
     return _TOTAL if litres_per_pulse is None else _PULSES
 
 
+def serving_of(row: Sequence[Any], earliest: datetime) -> Serving:
+    """An installation whose water alone is to be read, from an instant on.
+
+    Args:
+        row: home_id, device_id, device, interval_s, litres_per_pulse, resolution_l, installed_at, removed_at.
+        earliest: nothing before it is read.
+    """
+    home_id, device_id, device, interval_s, litres_per_pulse, resolution_l, installed_at, removed_at = row
+    return Serving(
+        home_id=home_id,
+        device_id=device_id,
+        from_at=max(earliest, installed_at),
+        litres_per_pulse=litres_per_pulse,
+        resolution_l=resolution_l,
+        register=register_of(litres_per_pulse),
+        installation=Installation(
+            device=device,
+            interval_s=interval_s,
+            meters_water=litres_per_pulse is not None,
+            installed_at=installed_at,
+            removed_at=removed_at,
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """What holds for a whole batch: which measured times are read at all, and the policies of the homes."""

@@ -5,6 +5,7 @@ How long is a function of when the silence began: a home's own line, or a time o
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rules.dry import Dryness, Spell
 from rules.remembered import remembered
@@ -39,7 +40,7 @@ def silences(segments: Sequence[Segment], *, use_l: float, limit: Limit, least_s
             if until_s >= too_long_s:
                 told.append(_spell(segment, begin, use - 1, too_long_s, lasts=use > last))
         if spells and spells[-1].lasts and (len(begins) > 1 or told):
-            spells[-1] = _over(spells[-1])
+            spells[-1] = replace(spells[-1], lasts=False)
         spells += told
     if not segments:
         return Dryness()
@@ -72,17 +73,6 @@ def _spell(segment: Segment, begin: int, until: int, too_long_s: float, *, lasts
         used_l=segment.high_l[until] - segment.low_l[begin],
         first_judged=begin == 0,
         lasts=lasts,
-    )
-
-
-def _over(spell: Spell) -> Spell:
-    return Spell(
-        since_s=spell.since_s,
-        fired_s=spell.fired_s,
-        until_s=spell.until_s,
-        used_l=spell.used_l,
-        first_judged=spell.first_judged,
-        lasts=False,
     )
 
 
