@@ -109,6 +109,12 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _link_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 32:
+        raise _refuse("is too short to sign links with; right would be 32 random characters or more")
+    return value
+
+
 def _worker_id() -> str:
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname().partition(".")[0]).strip("-")
     return name[:40] or "worker"
@@ -124,6 +130,7 @@ MqttUrl = Annotated[SecretStr, AfterValidator(_mqtt_url)]
 HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
 TopicPrefixes = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_grouped), AfterValidator(_topic_prefixes)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
+LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -151,6 +158,15 @@ class Settings(BaseSettings):
     emergency_webhook_secret: WebhookSecret | None = None
     webhook_url: HttpUrl | None = None
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], BeforeValidator(_listed)] = ()
+
+    public_url: HttpUrl | None = None
+    link_secret: LinkSecret | None = None
+    alerts_http_address: str = "127.0.0.1"
+    alerts_http_port: Port = 0
+    language: Literal["zh", "en"] = "zh"
+    sms_full_place: bool = False
+    probe_interval_s: Annotated[float, Field(ge=0, le=3_600)] = 0
+    dead_man_url: HttpUrl | None = None
 
     inactivity_volume_l: PositiveFloat = 10
     inactivity_window_h: Annotated[float, Field(gt=0, le=168)] = 12
@@ -266,6 +282,9 @@ _EXAMPLES: Final = {
     "emergency_webhook_secret": "right would be whsec_ and at least 24 random bytes in base64",
     "worker_id": "right would be 1 to 40 letters, digits, '_' or '-'",
     "mqtt_ca_file": "right would be the path of a PEM file",
+    "public_url": "right would be https://host/path",
+    "dead_man_url": "right would be https://host/path",
+    "link_secret": "right would be 32 random characters or more",
     "topic_prefixes": "right would be zigbee2mqtt=z2m-east, or in the file a table of lists",
 }
 

@@ -27,6 +27,12 @@ class Fault(StrEnum):
     GONE = "gone"
     TOO_LARGE = "too_large"
     OUR_BUG = "our_bug"
+    BAD_NUMBER = "bad_number"
+    BLOCKED = "blocked"
+    CAP_REACHED = "cap_reached"
+    NO_CREDIT = "no_credit"
+    TEMPLATE_REFUSED = "template_refused"
+    UNDELIVERED = "undelivered"
 
     @property
     def needs_operator(self) -> bool:
@@ -43,6 +49,8 @@ _NEEDS_OPERATOR = frozenset(
         Fault.NOT_FOUND,
         Fault.NOT_UNDERSTOOD,
         Fault.OUR_BUG,
+        Fault.NO_CREDIT,
+        Fault.TEMPLATE_REFUSED,
     }
 )
 
@@ -52,6 +60,7 @@ class Accepted:
     """The provider has taken the message over; `provider_id` is its own name for it, where it gave one."""
 
     provider_id: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,7 @@ class TryAgain:
 
     fault: Fault
     retry_after_s: float | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,7 @@ class GiveUp:
     """The provider will never take this message."""
 
     fault: Fault
+    provider: str | None = None
 
 
 Result = Accepted | TryAgain | GiveUp
@@ -74,7 +85,21 @@ Result = Accepted | TryAgain | GiveUp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """One message on its way: `attempt` counts from 1; the `notification_id` stays the same over all attempts."""
+    """One message on its way.
+
+    Attributes:
+        notification_id: Stays the same over all attempts: the idempotency key where a provider takes one.
+        alert_id: What it is about.
+        priority: 0 goes first.
+        body: `{"type": ..., "data": AlertFacts}`; for a person also `audience` (`staff`, `contact`, `resident`).
+        created_at: When it was written.
+        give_up_at: Until when it is tried.
+        attempt: Counts from 1.
+        recipient: An address that only the channel understands: a number in E.164, a receiver's or a chat's name.
+        person_id: Whose address that is; None for the site's webhook.
+        language: Of that person: `zh` or `en`.
+        bundled: How many further alerts this message speaks of by their number only.
+    """
 
     notification_id: UUID
     alert_id: int
@@ -83,6 +108,10 @@ class Outgoing:
     created_at: datetime
     give_up_at: datetime
     attempt: int
+    recipient: str = "default"
+    person_id: int | None = None
+    language: str = "zh"
+    bundled: int = 0
 
 
 class Channel(Protocol):
