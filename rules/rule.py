@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from alerts.findings import Finding, Reason
 from rules.snapshot import Snapshot
@@ -22,21 +22,20 @@ class Impairment:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a rule concludes.
 
     Attributes:
-        findings: what it has to say that is not said yet.
         next_due: the earliest moment at which the verdict could change under any data that may arrive.
+        findings: what it has to say that is not said yet.
         impairments: what kept it from judging.
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
     """
 
-    findings: tuple[Finding, ...] = ()
     next_due: datetime
+    findings: tuple[Finding, ...] = ()
     impairments: tuple[Impairment, ...] = ()
     impairments_known: bool = True
     judged_until: datetime | None = None

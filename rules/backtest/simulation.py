@@ -6,11 +6,12 @@ and hearing is always up to now: an outage of ours is no property of a recording
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop
 from itertools import pairwise
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from devices import meters
 from registry.policy import DEFAULTS, Policy
@@ -92,14 +93,13 @@ class World:
     leaves_standing: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(NamedTuple):
     """What one look leaves for the next one, as the database keeps it."""
 
     due_at: datetime
     looked_until: datetime | None = None
-    ongoing: Mapping[str, datetime] = field(default_factory=dict)
-    failures: Mapping[str, Failure] = field(default_factory=dict)
+    ongoing: Mapping[str, datetime] = MappingProxyType({})
+    failures: Mapping[str, Failure] = MappingProxyType({})
 
 
 class Home:
@@ -116,6 +116,7 @@ class Home:
         self._home_id = home_id
         self._series = series
         self._world = world
+        self._begins_at = series.begins_at
         self._watch = Watch(due_at=max(watched_from, series.begins_at))
         received_s = series.received_s
         self._in_order = all(earlier <= later for earlier, later in pairwise(received_s))
@@ -171,13 +172,9 @@ class Home:
         look = evaluate(self.snapshot(now), now, self._world.rules, self._standing)
         self._standing = look.standing if self._world.leaves_standing else {}
         self.looks += 1
-        self._watch = Watch(
-            due_at=look.due_at,
-            looked_until=look.looked_until,
-            ongoing=look.ongoing,
-            failures=look.failures,
-        )
-        self.rule_errors |= look.errors
+        self._watch = Watch(look.due_at, look.looked_until, look.ongoing, look.failures)
+        if look.errors:
+            self.rule_errors |= look.errors
         if look.findings:
             self.cases.report(look.findings, now)
         return bool(look.findings)
@@ -200,8 +197,8 @@ class Home:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""
-        watch, world, series = self._watch, self._world, self._series
-        from_at = max(read_from(watch.looked_until, world.policy, now, world.late_window), series.begins_at)
+        watch, world = self._watch, self._world
+        from_at = max(read_from(watch.looked_until, world.policy, now, world.late_window), self._begins_at)
         earliest = now - world.late_window
         installation = self._installation(from_at.timestamp(), earliest.timestamp(), now.timestamp())
         return Snapshot(
@@ -235,7 +232,7 @@ class Home:
         )
         installation = Installation(
             device=self._series.meter_id,
-            installed_at=self._series.begins_at,
+            installed_at=self._begins_at,
             interval_s=self._series.interval_s,
             heard_at=None if heard_s is None else instant(heard_s),
             read_at=None if heard_s is None else instant(heard_s),
