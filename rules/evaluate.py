@@ -20,10 +20,11 @@ _IMPAIRED: Final = "monitoring_impaired"
 
 
 class Standing(NamedTuple):
-    """A judgement, and the moment before which no data can change it."""
+    """A judgement, the moment before which no data can change it, and that of the look that made it."""
 
     judgement: Judgement
     until: datetime
+    judged_at: datetime
 
 
 class Look(NamedTuple):
@@ -79,13 +80,13 @@ def evaluate(
             failures[rule.name] = _failed_again(failure, now)
             continue
         findings += judgement.findings
-        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency))
+        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency), now)
     impairment, impaired_since = _impairment(snapshot, judged, failures, now)
     if impairment is not None:
         findings.append(impairment)
     ongoing: dict[str, datetime] = {}
     reached: list[datetime] = []
-    for name, (judgement, _) in judged.items():
+    for name, (judgement, _, _) in judged.items():
         if judgement.ongoing_since is not None:
             ongoing[name] = judgement.ongoing_since
         if judgement.judged_until is not None:
@@ -115,7 +116,7 @@ def _failed_again(before: Failure | None, now: datetime) -> Failure:
 
 
 def _due(home_id: int, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime) -> datetime:
-    due = min([until for _, until in judged.values()], default=now + LONGEST_WAIT)
+    due = min([until for _, until, _ in judged.values()], default=now + LONGEST_WAIT)
     for failure in failures.values():
         due = min(due, failure.retry_at)
     return max(min(due, now + _longest_wait(home_id)), now + _SHORTEST_WAIT)
@@ -136,7 +137,7 @@ def _impairment(
     """
     found: list[Impairment] = []
     known = True
-    for judgement, _ in judged.values():
+    for judgement, _, _ in judged.values():
         found += judgement.impairments
         known = known and judgement.impairments_known
     found += [_rule_failed(name, failure, now) for name, failure in failures.items()]

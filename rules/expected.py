@@ -6,6 +6,7 @@ once a day is not looked for every minute, and a look out of turn moves none of 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from rules.snapshot import Installation
@@ -20,14 +21,18 @@ _AGAIN_MOST: Final = timedelta(hours=1)
 
 def next_word(devices: Iterable[Installation], now: datetime) -> datetime:
     """The earliest moment at which one of the devices should have reported again, or is looked for again."""
-    return min(_next_word(device, now) for device in devices)
+    return min([next_after(device.heard_at or device.installed_at, device.interval, now) for device in devices])
 
 
-def _next_word(device: Installation, now: datetime) -> datetime:
-    interval = device.interval
-    slack = min(max(_SLACK_SHARE * interval, _SLACK_LEAST), _SLACK_MOST)
-    expected = (device.heard_at or device.installed_at) + interval + slack
+def next_after(heard_at: datetime, interval: timedelta, now: datetime) -> datetime:
+    """The same for one device, by when it was last heard and how often it reports."""
+    expected = heard_at + _patience(interval)
     return expected if expected > now else expected + _beyond(now - expected, interval)
+
+
+@lru_cache(maxsize=1024)
+def _patience(interval: timedelta) -> timedelta:
+    return interval + min(max(_SLACK_SHARE * interval, _SLACK_LEAST), _SLACK_MOST)
 
 
 def _beyond(overdue: timedelta, interval: timedelta) -> timedelta:

@@ -54,6 +54,13 @@ def base_flow(segment: Segment) -> Sequence[float]:
     return _largest(spans, len(segment.at_s) - 1) if spans else ()
 
 
+def rests(segment: Segment) -> bool:
+    """Whether one meter has shown no flow for a pause up to now: while that goes on, no base flow can change."""
+    at_s, places, last = segment.at_s, moved(segment), len(segment.at_s) - 1
+    begin = places[-1] if places else 0
+    return last - begin >= _LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
+
+
 def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
     """Since when some meter has shown so much in every three hours; None where no meter covers anything.
 

@@ -1,5 +1,6 @@
 """What a rule is: a name, a release, and a pure function from a snapshot to a judgement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -22,6 +23,22 @@ class Impairment:
     reason: Reason
 
 
+class Word(NamedTuple):
+    """What has come of a home's only device since it was judged: readings in their order and on time, and no more.
+
+    Attributes:
+        heard_at: when it was last heard.
+        moved: its register has shown another total than it did then.
+    """
+
+    heard_at: datetime
+    moved: bool
+
+
+Stands = Callable[[Word, datetime], datetime | None]
+"""When to ask again, where nothing has changed by a moment but what a word says; None: the rule is to be asked then."""
+
+
 class Judgement(NamedTuple):
     """What a rule concludes.
 
@@ -32,6 +49,7 @@ class Judgement(NamedTuple):
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
+        stands: tells from little whether asking again would conclude the same, and tell nothing new; None: it cannot.
     """
 
     next_due: datetime
@@ -40,6 +58,7 @@ class Judgement(NamedTuple):
     impairments_known: bool = True
     judged_until: datetime | None = None
     ongoing_since: datetime | None = None
+    stands: Stands | None = None
 
 
 class Rule(Protocol):

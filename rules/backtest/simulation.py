@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop
-from itertools import pairwise
+from itertools import compress, count, pairwise
+from operator import ne
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -20,7 +21,7 @@ from rules.backtest.recording import MeterRecord
 from rules.evaluate import Standing, evaluate
 from rules.learning import LOOKED_BACK, PERIOD, History, counting, epoch, learned
 from rules.library.catalogue import HOME_RULES
-from rules.rule import Rule
+from rules.rule import Rule, Word
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
 
 _AHEAD_S: Final = 600.0  # readings dated further ahead are refused by ingest
@@ -102,6 +103,11 @@ class Watch(NamedTuple):
     failures: Mapping[str, Failure] = MappingProxyType({})
 
 
+def _moves(series: Series) -> Sequence[int]:
+    """The places of the readings that show another total than the one before, ascending."""
+    return list(compress(count(1), map(ne, series.totals_l[1:], series.totals_l)))
+
+
 class Home:
     """A home that is being watched; `cases` says what was told of it.
 
@@ -125,6 +131,7 @@ class Home:
             for measured, received in zip(series.measured_s, received_s, strict=True)
         )
         self._standing: Mapping[str, Standing] = {}
+        self._moves = _moves(series)
         self._seen: tuple[tuple[int, int], Installation] | None = None
         self._learns = world.learn if world.policy.inactivity_learned else None
         self._learns_at = _BEGINNING
@@ -138,7 +145,7 @@ class Home:
         """The same home as it stands now, with another future, of which it learns nothing."""
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
-        twin._series, twin._learns, twin._seen = series, None, None
+        twin._series, twin._learns, twin._seen, twin._moves = series, None, None, _moves(series)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
 
@@ -160,8 +167,34 @@ class Home:
                 now = heappop(extra)
             if now >= until:
                 return
+            if now == self._watch.due_at and self._stands(now):
+                continue
             if self._look(now) and enough is not None and enough(self.cases):
                 return
+
+    def _stands(self, now: datetime) -> bool:
+        """Whether the rules that ask for this look would say the same again; if so, puts off when they ask."""
+        asking = [(name, known) for name, known in self._standing.items() if known.until <= now]
+        if not asking or any(known.judgement.stands is None for _, known in asking):
+            return False
+        if not self._in_order or self._late or counting(self._profiles, now) != self._counted:
+            return False
+        series, heard = self._series, self._received_by(now.timestamp())
+        if not heard or series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
+            return False
+        heard_at = instant(series.received_s[heard - 1])
+        put_off: dict[str, Standing] = {}
+        for name, known in asking:
+            before = self._received_by(known.judged_at.timestamp())
+            moved = bisect_left(self._moves, before) != bisect_left(self._moves, heard)
+            stands = known.judgement.stands
+            again = stands(Word(heard_at, moved), now) if stands is not None else None
+            if again is None:
+                return False
+            put_off[name] = known._replace(until=again)
+        self._standing = {**self._standing, **put_off}
+        self._watch = self._watch._replace(due_at=min([known.until for known in self._standing.values()]))
+        return True
 
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:
@@ -268,10 +301,15 @@ class Home:
             [received_s[place] for place in places],
         )
 
+    def _received_by(self, now_s: float) -> int:
+        """How many readings were received by an instant, where they are received in the order they are measured in."""
+        received = bisect_right(self._series.received_s, now_s)
+        return min(received, bisect_left(self._series.measured_s, now_s + _AHEAD_S))
+
     def _places(self, from_s: float, earliest_s: float, now_s: float) -> tuple[int, int]:
         """From where to where `_visible` is, of readings that are received in the order in which they are measured."""
         measured_s = self._series.measured_s
-        high = min(bisect_right(self._series.received_s, now_s), bisect_left(measured_s, now_s + _AHEAD_S))
+        high = self._received_by(now_s)
         low = min(bisect_left(measured_s, from_s), high)
         if low > 0 and measured_s[low - 1] >= earliest_s:
             low -= 1

@@ -11,7 +11,7 @@ crossed first speaks:
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
@@ -20,14 +20,15 @@ from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import habits, held, presence
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
-from rules.expected import next_word
-from rules.flow import SPAN_S, may_be_base_since, net_cover
+from rules.expected import next_after, next_word
+from rules.flow import SPAN_S, may_be_base_since, net_cover, rests
 from rules.held import Fate
 from rules.learning import next_change
-from rules.rule import Judgement
+from rules.rule import Judgement, Stands, Word
 from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
+from rules.water import stretches
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -71,6 +72,7 @@ class Inactivity:
             if not episode.lasts and _is_news(episode, snapshot, now)
         ]
         ongoing_since, due = known_since, soon
+        stands: Stands | None = None
         if found and found[-1].lasts:
             episode = found[-1]
             begun_before = (
@@ -81,6 +83,8 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
+            raised_now = any(finding.verdict is Verdict.RAISE for finding in findings)
+            stands = _while_still(snapshot, drawn, covered_until, now, told=raised_now)
         else:
             decided = drawn[0].line.dryness.decided
             if told and decided:
@@ -99,6 +103,7 @@ class Inactivity:
             next_due=due,
             judged_until=max(covered_until, snapshot.looked_until or covered_until),
             ongoing_since=ongoing_since,
+            stands=stands,
         )
 
 
@@ -107,6 +112,36 @@ class _Drawn(NamedTuple):
 
     line: Line
     earliest_s: float
+
+
+def _while_still(
+    snapshot: Snapshot, drawn: Sequence[_Drawn], covered_until: datetime, now: datetime, *, told: bool
+) -> Stands | None:
+    """What was told of an episode stays so while the only meter shows what it does now, up to where a line lies next.
+
+    Args:
+        snapshot: the home.
+        drawn: the lines that hold for it.
+        covered_until: up to where they were judged.
+        now: the time of the look.
+        told: it was told at this look; else, as long as nothing new is heard.
+    """
+    if len(snapshot.installations) != 1 or snapshot.absences or snapshot.troubles:
+        return None
+    (meter,) = snapshot.installations
+    shown = stretches(meter)
+    if not shown or shown[-1].at_s[-1] != meter.water.measured_s[-1] or not rests(shown[-1]):
+        return None
+    covered_s, interval, heard_at = covered_until.timestamp(), meter.interval, meter.heard_at
+    until_s = min((each.earliest_s for each in drawn if each.earliest_s > covered_s), default=float("inf"))
+    until = next_change(snapshot.home_id, now) if snapshot.policy.inactivity_learned else datetime.max.replace(tzinfo=UTC)
+
+    def stands(word: Word, at: datetime) -> datetime | None:
+        if word.moved or not (told or word.heard_at == heard_at) or at.timestamp() >= until_s or at >= until:
+            return None
+        return min(next_after(word.heard_at, interval, at), until)
+
+    return stands
 
 
 def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
