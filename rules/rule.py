@@ -1,6 +1,6 @@
 """What a rule is: a name, a release, and a pure function from a snapshot to a judgement."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -28,11 +28,15 @@ class Word(NamedTuple):
 
     Attributes:
         heard_at: when it was last heard.
-        moved: its register has shown another total than it did then.
+        covered_s: the measured time of its newest reading, epoch seconds.
+        moved_s: when its register showed another total than at the reading before ...
+        moved_l: ... and how much more; negative where it fell.
     """
 
     heard_at: datetime
-    moved: bool
+    covered_s: float
+    moved_s: Sequence[float] = ()
+    moved_l: Sequence[float] = ()
 
 
 Stands = Callable[[Word, datetime], datetime | None]

@@ -182,19 +182,25 @@ class Home:
         series, heard = self._series, self._received_by(now.timestamp())
         if not heard or series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
             return False
-        heard_at = instant(series.received_s[heard - 1])
+        heard_at, covered_s = instant(series.received_s[heard - 1]), series.measured_s[heard - 1]
         put_off: dict[str, Standing] = {}
         for name, known in asking:
-            before = self._received_by(known.judged_at.timestamp())
-            moved = bisect_left(self._moves, before) != bisect_left(self._moves, heard)
-            stands = known.judgement.stands
-            again = stands(Word(heard_at, moved), now) if stands is not None else None
+            judgement, _, judged_at = known
+            moved = self._moved_since(self._received_by(judged_at.timestamp()), heard)
+            again = None if judgement.stands is None else judgement.stands(Word(heard_at, covered_s, *moved), now)
             if again is None:
                 return False
-            put_off[name] = known._replace(until=again)
+            put_off[name] = Standing(judgement, again, judged_at)
         self._standing = {**self._standing, **put_off}
-        self._watch = self._watch._replace(due_at=min([known.until for known in self._standing.values()]))
+        self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
         return True
+
+    def _moved_since(self, before: int, heard: int) -> tuple[Sequence[float], Sequence[float]]:
+        """When the register moved between two places, and by how much."""
+        series = self._series
+        places = self._moves[bisect_left(self._moves, before) : bisect_left(self._moves, heard)]
+        moved_l = [series.totals_l[place] - series.totals_l[place - 1] for place in places]
+        return [series.measured_s[place] for place in places], moved_l
 
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:

@@ -11,24 +11,26 @@ crossed first speaks:
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from operator import add
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules import habits, held, presence
+from rules import habits, held, presence, unchanged
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
-from rules.expected import next_after, next_word
-from rules.flow import SPAN_S, may_be_base_since, net_cover, rests
+from rules.expected import next_word
+from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
-from rules.rule import Judgement, Stands, Word
+from rules.rule import Judgement, Stands
 from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.water import stretches
+from rules.unchanged import Bound
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -83,8 +85,13 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
-            raised_now = any(finding.verdict is Verdict.RAISE for finding in findings)
-            stands = _while_still(snapshot, drawn, covered_until, now, told=raised_now)
+            covered_s = segments[-1].at_s[-1]
+            stands = unchanged.while_still(
+                snapshot,
+                now,
+                crosses_s=min((s for each in drawn if (s := each.earliest_s) > covered_s), default=float("inf")),
+                told=any(finding.verdict is Verdict.RAISE for finding in findings),
+            )
         else:
             decided = drawn[0].line.dryness.decided
             if told and decided:
@@ -96,6 +103,9 @@ class Inactivity:
                 if (flowing_since_s := may_be_base_since(serving, _LEAST_BASE_L_H)) is not None:
                     earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
                 due = max(due, _at_most(earliest_s, now + self.max_latency))
+            if decided and not told:
+                bounds = [each.bound for each in drawn]
+                stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
         if snapshot.policy.inactivity_learned:
             due = min(due, next_change(snapshot.home_id, now))
         return Judgement(
@@ -108,40 +118,11 @@ class Inactivity:
 
 
 class _Drawn(NamedTuple):
-    """A line, and the earliest moment at which it could be crossed by data to come."""
+    """A line, the earliest moment at which it could be crossed by data to come, and what that takes."""
 
     line: Line
     earliest_s: float
-
-
-def _while_still(
-    snapshot: Snapshot, drawn: Sequence[_Drawn], covered_until: datetime, now: datetime, *, told: bool
-) -> Stands | None:
-    """What was told of an episode stays so while the only meter shows what it does now, up to where a line lies next.
-
-    Args:
-        snapshot: the home.
-        drawn: the lines that hold for it.
-        covered_until: up to where they were judged.
-        now: the time of the look.
-        told: it was told at this look; else, as long as nothing new is heard.
-    """
-    if len(snapshot.installations) != 1 or snapshot.absences or snapshot.troubles:
-        return None
-    (meter,) = snapshot.installations
-    shown = stretches(meter)
-    if not shown or shown[-1].at_s[-1] != meter.water.measured_s[-1] or not rests(shown[-1]):
-        return None
-    covered_s, interval, heard_at = covered_until.timestamp(), meter.interval, meter.heard_at
-    until_s = min((each.earliest_s for each in drawn if each.earliest_s > covered_s), default=float("inf"))
-    until = next_change(snapshot.home_id, now) if snapshot.policy.inactivity_learned else datetime.max.replace(tzinfo=UTC)
-
-    def stands(word: Word, at: datetime) -> datetime | None:
-        if word.moved or not (told or word.heard_at == heard_at) or at.timestamp() >= until_s or at >= until:
-            return None
-        return min(next_after(word.heard_at, interval, at), until)
-
-    return stands
+    bound: Bound
 
 
 def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
@@ -157,13 +138,14 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     ):
         if limit is not None:
             dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s)
-            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry))))
+            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), Bound(limit, habits.USE_L, shortest_s)))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
         windows.append(_window(snapshot, segments, Severity.SOFT))
     for severity, volume_l, window_s in windows:
         dry = dryness(segments, volume_l=volume_l, window_s=window_s)
-        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s)))
+        bound = Bound(partial(add, window_s - tolerance_s(window_s)), volume_l, window_s - tolerance_s(window_s))
+        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s), bound))
     drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
     return drawn
 
