@@ -60,18 +60,18 @@ def evaluate(
         standing: what the last look left, where nothing but readings was added since: a rule whose judgement still
             stands is not asked again.
     """
-    judged: dict[str, Standing] = {}
+    judged = dict(standing)
     findings: list[Finding] = []
     failures: dict[str, Failure] = {}
     errors: dict[str, Exception] = {}
     for rule in rules:
-        failure = snapshot.failures.get(rule.name) if snapshot.failures else None
+        if (known := standing.get(rule.name)) is not None:
+            if now < known.until:
+                continue
+            del judged[rule.name]
+        failure = snapshot.failures.get(rule.name)
         if failure is not None and now < failure.retry_at:
             failures[rule.name] = failure
-            continue
-        known = standing.get(rule.name)
-        if known is not None and now < known.until:
-            judged[rule.name] = known
             continue
         try:
             judgement = rule.evaluate(snapshot, now)

@@ -6,6 +6,7 @@ Series keep instants as epoch seconds: a look goes over hundreds of them, and a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from alerts.findings import Kind
@@ -136,7 +137,12 @@ class Installation:
     @property
     def interval(self) -> timedelta:
         """How often to look for something new from it."""
-        return timedelta(seconds=max(self.interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+        return _interval(self.interval_s)
+
+
+@lru_cache(maxsize=1024)
+def _interval(interval_s: int | None) -> timedelta:
+    return timedelta(seconds=max(interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
 
 
 class Hearing(NamedTuple):

@@ -7,7 +7,7 @@ and hearing is always up to now: an outage of ours is no property of a recording
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
 from itertools import compress, count, pairwise
 from operator import ne
@@ -26,6 +26,7 @@ from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, Wa
 
 _AHEAD_S: Final = 600.0  # readings dated further ahead are refused by ingest
 _BEGINNING: Final = instant(0.0)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,7 @@ class Home:
         self._learns_at = _BEGINNING
         self._profiles: tuple[Learned, ...] = ()
         self._counted: tuple[Learned, ...] = ()
+        self._counts_until = _BEGINNING
         self.cases = Cases()
         self.looks = 0
         self.rule_errors: dict[str, Exception] = {}
@@ -177,7 +179,7 @@ class Home:
         asking = [(name, known) for name, known in self._standing.items() if known.until <= now]
         if not asking or any(known.judgement.stands is None for _, known in asking):
             return False
-        if not self._in_order or self._late or counting(self._profiles, now) != self._counted:
+        if not self._in_order or self._late or now >= self._counts_until:
             return False
         series, heard = self._series, self._received_by(now.timestamp())
         if not heard or series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
@@ -205,9 +207,11 @@ class Home:
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:
             self._learn(epoch(self._home_id, now), self._learns)
-        counted = counting(self._profiles, now)
-        if counted != self._counted:
-            self._counted, self._standing = counted, {}  # what the lines said before no longer stands
+        if now >= self._counts_until:
+            counted = counting(self._profiles, now)
+            if counted != self._counted:
+                self._counted, self._standing = counted, {}  # what the lines said before no longer stands
+            self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
         look = evaluate(self.snapshot(now), now, self._world.rules, self._standing)
         self._standing = look.standing if self._world.leaves_standing else {}
         self.looks += 1
@@ -222,6 +226,7 @@ class Home:
         """Learns the home as of an epoch."""
         earliest_s = (at - LOOKED_BACK).timestamp()
         self._learns_at = at + PERIOD
+        self._counts_until = _BEGINNING
         self._profiles = learn(
             History(
                 home_id=self._home_id,
