@@ -6,10 +6,13 @@ Series keep instants as epoch seconds: a look goes over hundreds of them, and a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from alerts.findings import Kind
 from registry.policy import Policy
 from rules.profile import Profile
+from rules.remembered import remembered
 
 DEFAULT_INTERVAL_S = 900.0
 """Assumed where an installation does not say how often its device reports."""
@@ -134,11 +137,15 @@ class Installation:
     @property
     def interval(self) -> timedelta:
         """How often to look for something new from it."""
-        return timedelta(seconds=max(self.interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+        return _interval(self.interval_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+@lru_cache(maxsize=1024)
+def _interval(interval_s: int | None) -> timedelta:
+    return timedelta(seconds=max(interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+
+
+class Hearing(NamedTuple):
     """The span over which ingest has heard every broker without a break."""
 
     until: datetime
@@ -249,12 +256,14 @@ def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late
     A window, and an overlap (a second window where that is longer), before the span to be judged: if no window is
     covered in that, the meter is known not to cover. The first look reads a week, to find where a spell began.
     """
-    earliest = now - late_window
     if looked_until is None:
-        return max(earliest, now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window))
-    return max(
-        earliest, min(looked_until, now) - policy.longest_window - max(OVERLAP, policy.longest_window, BASE_SPAN)
-    )
+        return max(now - late_window, now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window))
+    return max(now - late_window, min(looked_until, now) - _read_behind(policy))
+
+
+@remembered
+def _read_behind(policy: Policy) -> timedelta:
+    return policy.longest_window + max(OVERLAP, policy.longest_window, BASE_SPAN)
 
 
 def instant(epoch_s: float) -> datetime:
