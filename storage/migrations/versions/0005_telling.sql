@@ -102,6 +102,10 @@ ALTER TABLE notification
 ALTER TABLE notification DROP CONSTRAINT notification_state_check;
 ALTER TABLE notification ADD CONSTRAINT notification_state_check
     CHECK (state IN ('pending', 'accepted', 'given_up', 'withdrawn')) NOT VALID;
+CREATE INDEX notification_due_of ON notification (channel, priority, next_attempt_at) WHERE state = 'pending';
+DROP INDEX notification_due;
+CREATE INDEX notification_bundled ON notification (bundled_into) WHERE bundled_into IS NOT NULL;
+CREATE INDEX notification_person ON notification (person_id, created_at DESC) WHERE person_id IS NOT NULL;
 CREATE INDEX notification_to ON notification (channel, recipient, created_at DESC);
 COMMENT ON COLUMN notification.run IS 'the run, round and step of the escalation that wrote it; 0 for news and for the site''s webhook';
 COMMENT ON COLUMN notification.delivery IS 'what the provider''s receipts say: accepted is not sent, sent is not delivered, delivered is not read';
