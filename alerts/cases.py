@@ -1,33 +1,41 @@
-"""Cases in the database: read with what went before, written together with their entry and messages."""
+"""Cases in the database: where they are, what went before, who else is seen with them. Written by `case_writing`."""
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
-from pydantic import JsonValue
 
-from alerts import messages
-from alerts.lifecycle import Action, Case, Change, Past
+from alerts.lifecycle import Case, Past
 from alerts.messages import AlertFacts, MessageReason, ReasonText
-from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject, gateway_of
+from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject, Verdict, gateway_of
 from alerts.wording import text_of
 from storage import sql
 
 _Q = sql.load(__package__, "cases.sql")
-_BY_SERVICE = [str(outcome) for outcome in Outcome if not outcome.by_person]
+# Not those of the probe: of these there are very many, and what a person closed is looked for among the others.
+_NOT_CLOSED_BY_PERSON: Final = [str(Outcome.RESOLVED_BY_SIGN_OF_LIFE), str(Outcome.RECORDED)]
+
+#: Alerts of one home that were open together, or followed each other within this time, are seen as one case.
+TOGETHER: Final = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Whom a message goes to: a channel, and an address that only this channel understands."""
+    """Whom a message goes to: a channel, an address that only this channel understands, and whose it is."""
 
     channel: str
     recipient: str
+    person_id: int | None = None
+
+
+#: Whom a new alert is told to, besides the people of its escalation; the dispatcher knows the address.
+WATCHERS: Final = (Recipient(channel="webhook", recipient="default"),)
+
+#: What a press of the service's own is told to: nobody.
+PROBE: Final = (Recipient(channel="probe", recipient="probe"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,25 @@ class Place:
     home: str | None
     area_id: int | None
     area: str | None
+    probe: bool = False
+
+    @property
+    def watchers(self) -> tuple[Recipient, ...]:
+        """Who hears of a call from here."""
+        return PROBE if self.probe else WATCHERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A case that nobody else changes until the transaction ends.
+
+    Attributes:
+        telling: Nobody has answered its newest call yet.
+    """
+
+    case: Case
+    place: Place
+    telling: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,35 +74,6 @@ class Known:
     current: Case | None
     past: Past
     place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """Who changes a case, from where, and what there is to remember of it."""
-
-    actor: str
-    source: str
-    detail: Mapping[str, JsonValue]
-    event_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """A change on its way into the database.
-
-    Attributes:
-        change: What the case becomes.
-        place: Where it is.
-        said: The reason that the message gives.
-        author: Who did it.
-        first_told: Who hears of it for the first time; those already told hear of it too when it is news to them.
-    """
-
-    change: Change
-    place: Place
-    said: Reason
-    author: Author
-    first_told: Sequence[Recipient]
 
 
 async def read(conn: AsyncConnection[Any], findings: Sequence[Finding]) -> list[Known]:
@@ -90,7 +88,8 @@ async def read(conn: AsyncConnection[Any], findings: Sequence[Finding]) -> list[
                 "event_ids": [finding.event_id for finding in findings],
                 "home_ids": [finding.subject.home_id for finding in findings],
                 "area_ids": [finding.subject.area_id for finding in findings],
-                "by_service": _BY_SERVICE,
+                "recorded": [finding.verdict is Verdict.RECORD for finding in findings],
+                "not_by_person": _NOT_CLOSED_BY_PERSON,
             },
             prepare=True,
         )
@@ -119,120 +118,51 @@ def _known(finding: Finding, row: DictRow) -> Known:
             since_known=row["since_known"],
             closed_by_person=case if closed else None,
         ),
-        place=Place(subject=finding.subject, home=row["home"], area_id=row["area_id"], area=row["area"]),
+        place=Place(
+            subject=finding.subject,
+            home=row["home"],
+            area_id=row["area_id"],
+            area=row["area"],
+            probe=row["probe"],
+        ),
     )
 
 
-async def lock_one(conn: AsyncConnection[Any], alert_id: int) -> tuple[Case, Place] | None:
+async def lock_one(conn: AsyncConnection[Any], alert_id: int) -> Locked | None:
     """Locks and reads one case and where it is; None when there is none of this number."""
+    asked = {"alert_id": alert_id}
     async with conn.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_Q.lock_one, {"alert_id": alert_id})
+        await cursor.execute(_Q.lock_one, asked, prepare=True)
         row = await cursor.fetchone()
     if row is None:
         return None
-    subject = Subject(
-        home_id=row["home_id"],
-        device_name=row["device_name"],
-        area_id=row["area_id"],
-        gateway=gateway_of(row["subject"]),
-    )
-    return case_from(row), Place(subject=subject, home=row["home"], area_id=row["area_id"], area=row["area"])
+    # Whoever we waited for has changed this too: it is read by a statement that begins after the lock.
+    telling = await (await conn.execute(_Q.is_telling, asked, prepare=True)).fetchone()
+    return Locked(case=case_from(row), place=place_from(row), telling=telling is not None)
 
 
-async def write(conn: AsyncConnection[Any], writings: Sequence[Writing], now: datetime) -> list[bool]:
-    """Writes changes with their entries and messages, in one round trip.
-
-    Returns:
-        For each whether it was written; False where somebody else changed or opened the case meanwhile.
-    """
-    # A pipeline saves round trips, and costs more than it saves where there is one.
-    async with conn.pipeline() if len(writings) > 1 else contextlib.nullcontext():
-        cursors = [
-            await conn.execute(
-                _Q.open_case if writing.change.case.alert_id is None else _Q.change_case,
-                _parameters(writing, now),
-                prepare=True,
-            )
-            for writing in writings
-        ]
-        return [await cursor.fetchone() is not None for cursor in cursors]
+async def adopt(conn: AsyncConnection[Any], now: datetime) -> list[int]:
+    """Lets the alerts be told that an earlier release opened, before escalations were; returns their numbers."""
+    cursor = await conn.execute(_Q.adopt, {"now": now})
+    return [row[0] for row in await cursor.fetchall()]
 
 
-def _parameters(writing: Writing, now: datetime) -> dict[str, object]:
-    case, change, place = writing.change.case, writing.change, writing.place
-    parameters: dict[str, object] = {
-        "severity": str(case.severity),
-        "state": str(case.state),
-        "since": case.since,
-        "closed_at": case.closed_at,
-        "outcome": case.outcome and str(case.outcome),
-        "reason_id": case.reason.id,
-        "reason_values": Jsonb(dict(case.reason.values)),
-        "reason": text_of(case.reason, "en"),
-        "evidence": Jsonb(dict(case.evidence)),
-        "now": now,
-        "actor": writing.author.actor,
-        "source": writing.author.source,
-        "action": change.entry and str(change.entry),
-        "detail": Jsonb(_detail(writing)),
-        "event_id": writing.author.event_id,
-        "tell": change.tell is not None,
-        "priority": 0,
-        "body": None,
-        "give_up_at": now,
-        "channels": [],
-        "recipients": [],
-    }
-    if change.tell is not None:
-        facts = facts_of(case, place, writing.said)
-        parameters |= {
-            "priority": messages.priority(change.tell, case.severity),
-            "body": Jsonb({"type": str(change.tell), "data": facts.model_dump(mode="json")}),
-            "give_up_at": now + messages.give_up_after(case.severity),
-            "channels": [to.channel for to in writing.first_told],
-            "recipients": [to.recipient for to in writing.first_told],
-        }
-    if case.alert_id is None:
-        subject = place.subject
-        return parameters | {
-            "subject": subject.key,
-            "home_id": subject.home_id,
-            "area_id": place.area_id,
-            "device_name": subject.device_name,
-            "kind": str(case.kind),
-            "raised_at": case.raised_at,
-        }
-    return parameters | {
-        "alert_id": case.alert_id,
-        "version": case.version,
-        "acknowledged_at": case.acknowledged_at,
-        "sign_of_life_at": case.sign_of_life_at,
-        "times_raised": case.times_raised,
-    }
+async def place_of_home(conn: AsyncConnection[Any], home_id: int) -> Place:
+    """Where a home's cases are."""
+    cursor = await conn.execute(_Q.place_of_home, {"home_id": home_id})
+    row = await cursor.fetchone()
+    home, area_id, area, probe = row or (None, None, None, False)
+    return Place(subject=Subject(home_id=home_id), home=home, area_id=area_id, area=area, probe=probe)
 
 
-def _detail(writing: Writing) -> dict[str, JsonValue]:
-    """What the entry remembers: of the case as it was then, since the alert itself moves on."""
-    case = writing.change.case
-    detail: dict[str, JsonValue] = {"state": str(case.state), "severity": str(case.severity), **writing.author.detail}
-    if case.outcome is not None:
-        detail["outcome"] = str(case.outcome)
-    if writing.change.entry in _ENTRIES_WITH_REASON:
-        detail |= {
-            "since": case.since.isoformat(),
-            "reason": {"id": writing.said.id, "values": dict(writing.said.values), "text": text_of(writing.said, "en")},
-            "evidence": dict(case.evidence),
-        }
-    return detail
+async def related_ids(conn: AsyncConnection[Any], alert_ids: Sequence[int]) -> dict[int, list[int]]:
+    """For each alert that has them, the others of its home that are seen with it as one case, the newest first."""
+    cursor = await conn.execute(_Q.related, {"alert_ids": list(alert_ids), "together": TOGETHER})
+    return {row[0]: row[1] for row in await cursor.fetchall()}
 
 
-_ENTRIES_WITH_REASON = frozenset(
-    {Action.RAISED, Action.RAISED_AGAIN, Action.UPDATED, Action.SIGN_OF_LIFE, Action.CLEARED, Action.RECORDED}
-)
-
-
-def facts_of(case: Case, place: Place, said: Reason) -> AlertFacts:
-    """What a message tells of a case."""
+def facts_of(case: Case, place: Place, said: Reason, related: Sequence[int] = ()) -> AlertFacts:
+    """What a message tells of a case; `related` as `related_ids` gives them (`write` puts them in by itself)."""
     return AlertFacts(
         subject=place.subject.key,
         home_id=place.subject.home_id,
@@ -245,7 +175,11 @@ def facts_of(case: Case, place: Place, said: Reason) -> AlertFacts:
         since=case.since,
         raised_at=case.raised_at,
         times_raised=case.times_raised,
+        acknowledged_by=case.acknowledged_by,
+        assigned_to=case.assigned_to,
+        attending=case.attending,
         outcome=case.outcome,
+        related=list(related),
         reason=MessageReason(
             id=said.id,
             values=dict(said.values),
@@ -253,6 +187,17 @@ def facts_of(case: Case, place: Place, said: Reason) -> AlertFacts:
         ),
         evidence=dict(case.evidence),
     )
+
+
+def place_from(row: DictRow) -> Place:
+    """Where a case is, from a row that has the alert's columns and the names of home and area."""
+    subject = Subject(
+        home_id=row["home_id"],
+        device_name=row["device_name"],
+        area_id=row["area_id"],
+        gateway=gateway_of(row["subject"]),
+    )
+    return Place(subject=subject, home=row["home"], area_id=row["area_id"], area=row["area"], probe=row["probe"])
 
 
 def case_from(row: DictRow) -> Case:
@@ -269,6 +214,11 @@ def case_from(row: DictRow) -> Case:
         evidence=row["evidence"],
         times_raised=row["times_raised"],
         acknowledged_at=row["acknowledged_at"],
+        acknowledged_by=row["acknowledged_by"],
+        assigned_to=row["assigned_to"],
+        on_the_way_at=row["on_the_way_at"],
+        on_scene_at=row["on_scene_at"],
+        muted_until=row["muted_until"],
         closed_at=row["closed_at"],
         outcome=row["outcome"] and Outcome(row["outcome"]),
         sign_of_life_at=row["sign_of_life_at"],

@@ -1,38 +1,36 @@
--- What a person asks of alerts: to see them.
+-- What a command asks besides the case itself.
 
--- name: list_alerts
-SELECT a.alert_id, a.subject, a.home_id, h.name AS home, r.path AS area, a.device_name AS device, a.kind, a.severity, a.state,
-       a.since, a.raised_at, a.updated_at, a.acknowledged_at, a.closed_at, a.outcome, a.times_raised, a.reason_id, a.reason_values
-FROM alert a
-LEFT JOIN home h USING (home_id)
-LEFT JOIN area r ON r.area_id = a.area_id
-WHERE (%(closed)s OR a.state <> 'closed')
-  AND (%(home_id)s::integer IS NULL OR a.home_id = %(home_id)s)
-  AND (%(area)s::text IS NULL OR r.path = %(area)s OR starts_with(r.path, %(area)s || '/'))
-ORDER BY a.raised_at DESC, a.alert_id DESC
-LIMIT %(limit)s
+-- name: open_of_kind
+SELECT alert_id FROM alert WHERE subject = %(subject)s AND kind = %(kind)s AND state <> 'closed'
 
--- name: read_alert
-SELECT a.alert_id, a.subject, a.home_id, h.name AS home, r.path AS area, a.device_name AS device, a.kind, a.severity, a.state,
-       a.since, a.raised_at, a.updated_at, a.acknowledged_at, a.closed_at, a.outcome, a.times_raised, a.reason_id, a.reason_values
-FROM alert a
-LEFT JOIN home h USING (home_id)
-LEFT JOIN area r ON r.area_id = a.area_id
-WHERE a.alert_id = %(alert_id)s
+-- Since the telling last began.
+-- name: declined_before
+SELECT EXISTS (
+    SELECT FROM alert_entry e
+    WHERE e.alert_id = %(alert_id)s AND e.action = 'declined' AND e.actor = %(actor)s
+      AND NOT EXISTS (
+          SELECT FROM alert_entry later
+          WHERE later.alert_id = e.alert_id AND later.entry_id > e.entry_id AND later.action = ANY (%(beginnings)s::text[])
+      )
+)
 
--- name: read_evidence
-SELECT evidence FROM alert WHERE alert_id = %(alert_id)s
-
--- name: read_entries
-SELECT entry_id, at, actor, source, action, detail, event_id
-FROM alert_entry WHERE alert_id = %(alert_id)s ORDER BY entry_id
-
--- name: read_messages
-SELECT n.notification_id, n.channel, n.recipient, n.body ->> 'type' AS type, n.state, n.created_at, n.attempts, n.next_attempt_at,
-       last.started_at AS last_attempt_at, last.reason AS last_reason
-FROM notification n
+-- Where a person is told that a case is theirs: the first of their addresses, a call last.
+-- name: person_told
+SELECT p.person_id, a.channel, a.address
+FROM person p
 LEFT JOIN LATERAL (
-    SELECT started_at, reason FROM notification_attempt t
-    WHERE t.notification_id = n.notification_id ORDER BY attempt DESC LIMIT 1
-) last ON true
-WHERE n.alert_id = %(alert_id)s ORDER BY n.created_at, n.notification_id
+    SELECT channel, address FROM person_address
+    WHERE person_id = p.person_id
+    ORDER BY array_position(ARRAY['sms', 'chat', 'webhook', 'voice'], channel), position, address_id
+    LIMIT 1
+) a ON true
+WHERE p.key = %(key)s AND p.active
+
+-- Kind and home never change: they may be read before the case is locked.
+-- name: read_subject
+SELECT kind, home_id FROM alert WHERE alert_id = %(alert_id)s
+
+-- name: is_absent
+SELECT FROM absence
+WHERE home_id = %(home_id)s AND from_at <= %(now)s AND until_at > %(now)s AND COALESCE(ended_at, until_at) > %(now)s
+LIMIT 1

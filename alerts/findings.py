@@ -7,16 +7,15 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure
 
-from alerts import cases
-from alerts.cases import Author, Known, Recipient, Writing
+from alerts import case_writing, cases
+from alerts.case_writing import Author, Writing
+from alerts.cases import Known
 from alerts.lifecycle import Action, judge
 from alerts.messages import MessageType
 from alerts.model import Finding, Kind, Outcome, Reason, Severity, Subject, Verdict
 
 __all__ = ["Finding", "Kind", "Outcome", "Reason", "Severity", "Subject", "Verdict", "report"]
 
-#: Whom a new alert is told to; the dispatcher knows the address.
-WATCHERS: Final = (Recipient(channel="webhook", recipient="default"),)
 _CALLS: Final = frozenset({MessageType.RAISED, MessageType.RAISED_AGAIN})
 _MAX_CONFLICTS: Final = 5
 
@@ -70,8 +69,8 @@ async def _report_each(conn: AsyncConnection[Any], findings: Sequence[Finding], 
     ]
     if not changes:
         return []
-    written = await cases.write(conn, [writing for _, writing in changes], now)
-    return [finding for (finding, _), done in zip(changes, written, strict=True) if not done]
+    written = await case_writing.write(conn, [writing for _, writing in changes], now)
+    return [finding for (finding, _), done in zip(changes, written, strict=True) if done is None]
 
 
 def _writing(finding: Finding, known: Known, now: datetime) -> Writing | None:
@@ -83,5 +82,5 @@ def _writing(finding: Finding, known: Known, now: datetime) -> Writing | None:
         place=known.place,
         said=change.case.reason if change.entry is Action.RAISED_AGAIN else finding.reason,
         author=Author(actor="rules", source="rules", detail={}, event_id=finding.event_id),
-        first_told=WATCHERS if change.tell in _CALLS else (),
+        first_told=known.place.watchers if change.tell in _CALLS else (),
     )

@@ -1,53 +1,27 @@
-"""The life of a case: every move there is, and what each verdict does to it. All that decides about state is here.
+"""The life of a case, and what each verdict of a rule does to it. What people do with it is in `alerts.handling`.
 
 Pure: a case, its past, a finding and `now` go in; the changed case, its entry and its message come out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from pydantic import JsonValue
 
-from alerts.errors import IllegalMove
 from alerts.messages import MessageType
-from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Verdict
-
-
-class Move(StrEnum):
-    """What may happen to a case."""
-
-    RAISE = "raise"
-    CLEAR = "clear"
-    ACKNOWLEDGE = "acknowledge"
-    ATTEND = "attend"
-    CLOSE = "close"
-
-
-MOVES: Final[Mapping[tuple[State, Move], State]] = MappingProxyType(
-    {
-        (State.OPEN, Move.RAISE): State.OPEN,
-        (State.ACKNOWLEDGED, Move.RAISE): State.ACKNOWLEDGED,
-        (State.ATTENDING, Move.RAISE): State.ATTENDING,
-        (State.OPEN, Move.CLEAR): State.CLOSED,
-        # Who took a case ends it: the service only notes that the condition is over.
-        (State.ACKNOWLEDGED, Move.CLEAR): State.ACKNOWLEDGED,
-        (State.ATTENDING, Move.CLEAR): State.ATTENDING,
-        (State.OPEN, Move.ACKNOWLEDGE): State.ACKNOWLEDGED,
-        (State.OPEN, Move.ATTEND): State.ATTENDING,
-        (State.ACKNOWLEDGED, Move.ATTEND): State.ATTENDING,
-        (State.OPEN, Move.CLOSE): State.CLOSED,
-        (State.ACKNOWLEDGED, Move.CLOSE): State.CLOSED,
-        (State.ATTENDING, Move.CLOSE): State.CLOSED,
-    }
-)
+from alerts.model import Attending, Finding, Kind, Outcome, Reason, Severity, State, Verdict
+from alerts.moves import Move, move
 
 #: A condition that holds after a person closed its case, and of which it is unknown whether it began anew, may be
 #: raised again after this time.
 REARM_AFTER: Final = timedelta(hours=12)
+
+
+#: Reasons of cases that a person opened: what a rule does not see does not end them.
+FOUND_BY_PERSON: Final = frozenset({"leak_found_by_person"})
 
 
 class Action(StrEnum):
@@ -60,12 +34,41 @@ class Action(StrEnum):
     CLEARED = "cleared"
     RECORDED = "recorded"
     ACKNOWLEDGED = "acknowledged"
+    ON_THE_WAY = "on_the_way"
+    ON_SCENE = "on_scene"
+    DECLINED = "declined"
+    GIVEN_BACK = "given_back"
+    LAPSED = "lapsed"
+    ASSIGNED = "assigned"
+    COMMENTED = "commented"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
     CLOSED = "closed"
+    REOPENED = "reopened"
+    HANDED_ON = "handed_on"
+
+
+class Escalation(StrEnum):
+    """What a change does to the telling of a case.
+
+    START: from step one, at once, or when the case is not muted any more. AWAIT: somebody has it; what is not sent yet
+    is withdrawn, reminders begin. HURRY: the next step at once. HOLD: nothing is sent before the case is not muted any
+    more. STOP: it is over; what is not sent yet is withdrawn.
+    """
+
+    START = "start"
+    AWAIT = "await"
+    HURRY = "hurry"
+    HOLD = "hold"
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One alert as it stands. `alert_id` is None until it is written; `version` counts its writings."""
+    """One alert as it stands. `alert_id` is None until it is written; `version` counts its writings.
+
+    Whoever takes it is `acknowledged_by`; who sees to it now is `assigned_to`, never empty in a case that is taken.
+    """
 
     alert_id: int | None
     version: int = 0
@@ -78,9 +81,25 @@ class Case:
     evidence: Mapping[str, JsonValue]
     times_raised: int = 1
     acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    assigned_to: str | None = None
+    on_the_way_at: datetime | None = None
+    on_scene_at: datetime | None = None
+    muted_until: datetime | None = None
     closed_at: datetime | None = None
     outcome: Outcome | None = None
     sign_of_life_at: datetime | None = None
+
+    @property
+    def attending(self) -> Attending | None:
+        """How far whoever goes there has come."""
+        if self.on_scene_at is not None:
+            return Attending.ON_SCENE
+        return None if self.on_the_way_at is None else Attending.ON_THE_WAY
+
+    def muted(self, now: datetime) -> bool:
+        """Whether nobody is to be told yet."""
+        return self.muted_until is not None and self.muted_until > now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +108,7 @@ class Past:
 
     Attributes:
         event_entered: The finding's press or fall is already in the history of a case, open or closed.
-        since_known: A case with the finding's very `since` exists, open or closed.
+        since_known: A case with the very `since` of a RECORD exists, open or closed.
         closed_by_person: The case that a person closed last.
     """
 
@@ -100,49 +119,21 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A case as it is to be, the entry that says so (None: only figures were refreshed), and what is told of it."""
+    """A case as it is to be, and what comes of it.
+
+    Attributes:
+        case: As it is to be.
+        entry: What the history says was done; None: only figures were refreshed.
+        tell: What is told of it; None: nothing.
+        escalation: What becomes of the telling; None: it goes on as it did.
+        detail: What the entry remembers besides.
+    """
 
     case: Case
     entry: Action | None
     tell: MessageType | None = None
-
-
-def move(state: State, wanted: Move) -> State:
-    """The state after a move.
-
-    Raises:
-        IllegalMove: The table has no such move.
-    """
-    try:
-        return MOVES[state, wanted]
-    except KeyError:
-        raise IllegalMove(f"cannot {wanted} an alert that is {state}") from None
-
-
-def acknowledge(case: Case, now: datetime) -> Change:
-    """Somebody has taken notice and sees to it.
-
-    Raises:
-        IllegalMove: The case is not open.
-    """
-    state = move(case.state, Move.ACKNOWLEDGE)
-    return Change(
-        case=replace(case, state=state, acknowledged_at=now), entry=Action.ACKNOWLEDGED, tell=MessageType.ACKNOWLEDGED
-    )
-
-
-def close(case: Case, outcome: Outcome, now: datetime) -> Change:
-    """A person ends the case and says how it ended.
-
-    Raises:
-        IllegalMove: The case is closed already, or the outcome is one that only the service gives.
-    """
-    if not outcome.by_person:
-        raise IllegalMove(f"outcome {outcome} is given by the service, not by a person")
-    state = move(case.state, Move.CLOSE)
-    return Change(
-        case=replace(case, state=state, closed_at=now, outcome=outcome), entry=Action.CLOSED, tell=MessageType.CLOSED
-    )
+    escalation: Escalation | None = None
+    detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def judge(finding: Finding, current: Case | None, past: Past, now: datetime) -> Change | None:
@@ -170,12 +161,14 @@ def _call(finding: Finding, current: Case | None, past: Past, now: datetime) -> 
     if past.event_entered:
         return None
     if current is None:
-        return Change(case=_begin(finding, now), entry=Action.RAISED, tell=MessageType.RAISED)
+        return begin(finding, now)
+    severity = max(current.severity, finding.severity, key=lambda severity: severity.rank)
     return Change(
         case=replace(
             current,
             state=move(current.state, Move.RAISE),
-            severity=max(current.severity, finding.severity, key=lambda severity: severity.rank),
+            severity=severity,
+            muted_until=_still_muted(current, severity),
             since=min(current.since, finding.since),
             reason=_numbered(finding.reason, current.times_raised + 1),
             evidence=finding.evidence,
@@ -183,7 +176,13 @@ def _call(finding: Finding, current: Case | None, past: Past, now: datetime) -> 
         ),
         entry=Action.RAISED_AGAIN,
         tell=MessageType.RAISED_AGAIN,
+        escalation=Escalation.START,
     )
+
+
+def _still_muted(current: Case, severity: Severity) -> datetime | None:
+    """Only what is for the technicians may be muted."""
+    return current.muted_until if severity is Severity.TECHNICAL else None
 
 
 def _numbered(reason: Reason, times: int) -> Reason:
@@ -198,7 +197,7 @@ def _hold(finding: Finding, current: Case | None, past: Past, now: datetime) -> 
         closed = past.closed_by_person
         if closed is not None and is_same_episode(finding, closed, now):
             return None
-        return Change(case=_begin(finding, now), entry=Action.RAISED, tell=MessageType.RAISED)
+        return begin(finding, now)
     updated = replace(
         current,
         state=move(current.state, Move.RAISE),
@@ -206,14 +205,15 @@ def _hold(finding: Finding, current: Case | None, past: Past, now: datetime) -> 
         since=finding.since,
         reason=finding.reason,
         evidence=finding.evidence,
+        muted_until=_still_muted(current, finding.severity),
     )
     if current.sign_of_life_at is not None and finding.since > current.since:
         again = replace(updated, times_raised=current.times_raised + 1, sign_of_life_at=None)
-        return Change(case=again, entry=Action.RAISED_AGAIN, tell=MessageType.RAISED_AGAIN)
+        return Change(case=again, entry=Action.RAISED_AGAIN, tell=MessageType.RAISED_AGAIN, escalation=Escalation.START)
     if updated == current:
         return None
     if finding.severity.rank > current.severity.rank:
-        return Change(case=updated, entry=Action.UPDATED, tell=MessageType.UPDATED)
+        return Change(case=updated, entry=Action.UPDATED, tell=MessageType.UPDATED, escalation=Escalation.START)
     told_apart = (updated.severity, updated.since, updated.reason.id) != (
         current.severity,
         current.since,
@@ -231,9 +231,11 @@ def _clear(finding: Finding, current: Case | None, past: Past, now: datetime) ->
             return None
         # The next time the condition holds it is a new episode, whatever its exact beginning.
         return Change(case=replace(closed, sign_of_life_at=now), entry=Action.SIGN_OF_LIFE)
+    if current.reason.id in FOUND_BY_PERSON:
+        return None
     if move(current.state, Move.CLEAR) is State.CLOSED:
         ended = replace(current, state=State.CLOSED, closed_at=now, outcome=Outcome.RESOLVED_BY_SIGN_OF_LIFE)
-        return Change(case=ended, entry=Action.CLEARED, tell=MessageType.CLEARED)
+        return Change(case=ended, entry=Action.CLEARED, tell=MessageType.CLEARED, escalation=Escalation.STOP)
     if current.sign_of_life_at is not None:
         return None
     return Change(case=replace(current, sign_of_life_at=now), entry=Action.SIGN_OF_LIFE)
@@ -242,12 +244,13 @@ def _clear(finding: Finding, current: Case | None, past: Past, now: datetime) ->
 def _record(finding: Finding, past: Past, now: datetime) -> Change | None:
     if past.since_known:
         return None
-    case = replace(_begin(finding, now), state=State.CLOSED, closed_at=now, outcome=Outcome.RECORDED)
+    case = replace(begin(finding, now).case, state=State.CLOSED, closed_at=now, outcome=Outcome.RECORDED)
     return Change(case=case, entry=Action.RECORDED)
 
 
-def _begin(finding: Finding, now: datetime) -> Case:
-    return Case(
+def begin(finding: Finding, now: datetime) -> Change:
+    """A case that a finding opens."""
+    case = Case(
         alert_id=None,
         kind=finding.kind,
         severity=finding.severity,
@@ -257,6 +260,7 @@ def _begin(finding: Finding, now: datetime) -> Case:
         reason=finding.reason,
         evidence=finding.evidence,
     )
+    return Change(case=case, entry=Action.RAISED, tell=MessageType.RAISED, escalation=Escalation.START)
 
 
 def is_same_episode(finding: Finding, closed: Case, now: datetime) -> bool:

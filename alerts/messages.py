@@ -6,27 +6,44 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
-from alerts.model import Kind, Outcome, Severity, State
+from alerts.model import Attending, Kind, Outcome, Severity, State
 
 
 class MessageType(StrEnum):
-    """Why somebody is told; the `type` of the CloudEvent."""
+    """Why somebody is told; the `type` of the CloudEvent. The last four are for persons, not for the site's webhook."""
 
     RAISED = "anju.alert.raised"
     RAISED_AGAIN = "anju.alert.raised_again"
     UPDATED = "anju.alert.updated"
     ACKNOWLEDGED = "anju.alert.acknowledged"
+    ATTENDING = "anju.alert.attending"
+    LAPSED = "anju.alert.lapsed"
+    ASSIGNED = "anju.alert.assigned"
     CLEARED = "anju.alert.cleared"
     CLOSED = "anju.alert.closed"
+    REOPENED = "anju.alert.reopened"
+    ESCALATED = "anju.alert.escalated"
+    FOLLOW_UP = "anju.alert.follow_up"
+    ASK = "anju.alert.ask"
+    ANSWER = "anju.alert.answer"
 
 
-_CALLS: Final = frozenset({MessageType.RAISED, MessageType.RAISED_AGAIN, MessageType.UPDATED})
+#: What became of a case; of these those hear too who were told of the case itself.
+NEWS: Final = frozenset(
+    {
+        MessageType.ACKNOWLEDGED,
+        MessageType.ATTENDING,
+        MessageType.LAPSED,
+        MessageType.CLEARED,
+        MessageType.CLOSED,
+    }
+)
 _NEWS_PRIORITY: Final = 4
 
 
 def priority(message: MessageType, severity: Severity) -> int:
     """Which message goes first: 0 for a call for help, up to 4 for news of a case that is already known."""
-    return Severity.URGENT.rank - severity.rank if message in _CALLS else _NEWS_PRIORITY
+    return _NEWS_PRIORITY if message in NEWS else Severity.URGENT.rank - severity.rank
 
 
 def give_up_after(severity: Severity) -> timedelta:
@@ -86,8 +103,16 @@ class AlertFacts(_Part):
     """When the case was opened."""
     times_raised: int = Field(ge=1)
     """How often it was raised: a second press in an open case makes it 2."""
+    acknowledged_by: str | None
+    """Who took it: a person's key or an account, never a name; null while nobody has it."""
+    assigned_to: str | None
+    """Who sees to it now: whoever took it last, or was named."""
+    attending: Attending | None
+    """How far whoever goes there has come; null while nobody goes."""
     outcome: Outcome | None
     """How it ended; null while it is not closed."""
+    related: list[int]
+    """Further alerts of the home at about the same time, newest first, 20 at most: seen together they are one case."""
     reason: MessageReason
     evidence: dict[str, JsonValue]
     """What the finding rests on; its content depends on the rule."""

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     CHECK_OVERDUE = "check_overdue"
     AREA_INCIDENT = "area_incident"
     HEARING_LOST = "hearing_lost"
+    PROBE_LOST = "probe_lost"
 
     @property
     def clears(self) -> bool:
@@ -80,8 +81,15 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
+class Attending(StrEnum):
+    """How far somebody who goes there has come."""
+
+    ON_THE_WAY = "on_the_way"
+    ON_SCENE = "on_scene"
+
+
 class Outcome(StrEnum):
-    """How a case ended. The last two are given by the service itself, the others by a person."""
+    """How a case ended. The last three are given by the service itself, the others by a person."""
 
     GENUINE = "genuine"
     FALSE_AWAY = "false_away"
@@ -94,6 +102,7 @@ class Outcome(StrEnum):
     OTHER = "other"
     RESOLVED_BY_SIGN_OF_LIFE = "resolved_by_sign_of_life"
     RECORDED = "recorded"
+    PROBE = "probe"
 
     @property
     def by_person(self) -> bool:
@@ -101,7 +110,7 @@ class Outcome(StrEnum):
         return self not in _BY_SERVICE
 
 
-_BY_SERVICE = frozenset({Outcome.RESOLVED_BY_SIGN_OF_LIFE, Outcome.RECORDED})
+_BY_SERVICE = frozenset({Outcome.RESOLVED_BY_SIGN_OF_LIFE, Outcome.RECORDED, Outcome.PROBE})
 
 
 _GATEWAY = "gateway/"

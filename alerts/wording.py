@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from alerts.errors import UnknownMessage
 from alerts.model import Reason
-from alerts.sentences import absence, area, calls, flow, hearing, monitoring, supervision, water
+from alerts.sentences import absence, area, calls, flow, hearing, monitoring, proof, supervision, water
 from alerts.sentences.template import Template
 
 log = structlog.get_logger()
@@ -34,6 +34,7 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
     | supervision.TEMPLATES
     | hearing.TEMPLATES
     | area.TEMPLATES
+    | proof.TEMPLATES
 )
 
 

@@ -105,6 +105,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def event(self) -> dict[str, Any]:
@@ -156,7 +157,8 @@ class Receiver:
                     name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                request = Received(at=at, path=head[0].split(" ")[1], headers=headers, body=body)
+                method, path, _ = head[0].split(" ")
+                request = Received(at=at, path=path, headers=headers, body=body, method=method)
                 self.received.append(request)
                 await self.answer(request, writer)
                 await writer.drain()

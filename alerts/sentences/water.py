@@ -56,4 +56,8 @@ TEMPLATES: Final[dict[str, Template]] = {
         en="nobody is expected home until {until}",
         zh="已登记外出，预计{until}前无人在家",
     ),
+    "leak_found_by_person": Template(
+        en="a person found a leak, seeing to alert {alert}",
+        zh="处理警报{alert}时由人员发现漏水",
+    ),
 }

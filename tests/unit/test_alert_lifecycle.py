@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from alerts.errors import IllegalMove
 from alerts.findings import Finding, Kind, Severity, Verdict
-from alerts.lifecycle import MOVES, REARM_AFTER, Case, Change, Move, Past, acknowledge, close, judge, move
+from alerts.handling import acknowledge, close
+from alerts.lifecycle import REARM_AFTER, Case, Change, Past, judge
 from alerts.messages import MessageType
 from alerts.model import Outcome, State
+from alerts.moves import MOVES, Move, move
 from tests.alert_cases import NOON, dry, press
 
 HOUR = timedelta(hours=1)
@@ -30,13 +32,18 @@ def test_every_move_is_in_the_table_or_illegal(state: State, wanted: Move) -> No
     if (state, wanted) in MOVES:
         assert move(state, wanted) is MOVES[state, wanted]
     else:
-        with pytest.raises(IllegalMove, match=f"cannot {wanted} an alert that is {state}"):
+        with pytest.raises(IllegalMove, match=f"cannot {wanted.words} an alert that is {state}"):
             move(state, wanted)
 
 
-def test_nothing_moves_a_closed_case_and_nothing_reopens_one() -> None:
-    assert not [pair for pair in MOVES if pair[0] is State.CLOSED]
-    assert not [pair for pair, after in MOVES.items() if after is State.OPEN and pair[0] is not State.OPEN]
+def test_a_closed_case_is_only_reopened_or_commented_on() -> None:
+    closed = {wanted: after for (state, wanted), after in MOVES.items() if state is State.CLOSED}
+    assert closed == {Move.COMMENT: State.CLOSED, Move.REOPEN: State.OPEN}
+
+
+def test_only_three_moves_open_a_case_that_somebody_had() -> None:
+    back = {wanted for (state, wanted), after in MOVES.items() if after is State.OPEN and state is not State.OPEN}
+    assert back == {Move.GIVE_BACK, Move.LAPSE, Move.REOPEN}
 
 
 def test_the_table_in_the_docs_is_the_table() -> None:
@@ -62,7 +69,7 @@ def test_sign_of_life_ends_an_open_case_and_only_notes_it_in_a_taken_one() -> No
     assert (cleared.case.state, cleared.case.outcome) == (State.CLOSED, Outcome.RESOLVED_BY_SIGN_OF_LIFE)
     assert cleared.tell is MessageType.CLEARED
 
-    taken = acknowledge(case, NOON).case
+    taken = acknowledge(case, "duty-1", NOON).case
     noted = judge(dry(Verdict.CLEAR), taken, Past(), NOON + HOUR)
     assert noted is not None
     assert (noted.case.state, noted.tell, noted.case.sign_of_life_at) == (State.ACKNOWLEDGED, None, NOON + HOUR)
@@ -139,7 +146,11 @@ def test_any_sequence_of_verdicts_keeps_what_must_always_hold(steps: list[Findin
                 if current is None:
                     continue
                 try:
-                    change = acknowledge(current, now) if step == "acknowledge" else close(current, Outcome.OTHER, now)
+                    change = (
+                        acknowledge(current, "duty-1", now)
+                        if step == "acknowledge"
+                        else close(current, Outcome.OTHER, now)
+                    )
                 except IllegalMove:
                     assert current.state is not State.OPEN
                     continue

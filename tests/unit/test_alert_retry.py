@@ -104,3 +104,20 @@ def test_calls_for_help_go_first_and_news_last() -> None:
     assert [priority(MessageType.RAISED, severity) for severity in Severity] == [3, 2, 1, 0]
     assert {priority(MessageType.CLOSED, severity) for severity in Severity} == {4}
     assert give_up_after(Severity.URGENT) == timedelta(hours=24)
+
+
+@given(st.sampled_from(list(Fault)), st.integers(1, 1_000), st.booleans(), st.floats(0, 1, exclude_max=True))
+def test_where_another_provider_stands_ready_there_is_no_waiting(
+    fault: Fault, attempt: int, urgent: bool, jitter: float
+) -> None:
+    refused = TryAgain(fault=fault, elsewhere=True, retry_after_s=600)
+    assert next_step(refused, message(attempt=attempt, urgent=urgent), NOON, jitter) == Later(at=NOON)
+
+
+def test_our_own_limits_are_waited_out_however_long_and_not_by_all_at_once() -> None:
+    held = TryAgain(fault=Fault.CAP_REACHED, held_until=NOON + timedelta(hours=9))
+    steps = [next_step(held, message(urgent=False), NOON, jitter) for jitter in (0, 0.9)]
+    assert steps[0] == Later(at=NOON + timedelta(hours=9, seconds=1))
+    assert steps[1] == Later(at=NOON + timedelta(hours=9, seconds=1.9))
+    too_late = TryAgain(fault=Fault.CAP_REACHED, held_until=NOON + timedelta(hours=25))
+    assert next_step(too_late, message(urgent=False), NOON, 0) == Abandoned(fault=Fault.CAP_REACHED)

@@ -43,6 +43,7 @@ VALUES: dict[str, JsonValue] = {
     "by": "10:00",
     "since": "2026-03-28 14:10",
     "absence": 12,
+    "alert": 17,
     "rule": "inactivity",
     "times": 2,
     "at": "03:10",
@@ -58,6 +59,7 @@ VALUES: dict[str, JsonValue] = {
     "homes": 312,
     "watched": 500,
     "gateway": "gw-3",
+    "through": "2026-11-21T12:00:00+00:00",
     **dict.fromkeys(SPANS, 33_000),
     "difference_s": 12.5,
 }

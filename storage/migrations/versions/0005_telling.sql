@@ -64,7 +64,7 @@ ALTER TABLE alert
     ADD COLUMN on_scene_at     timestamptz,
     ADD COLUMN muted_until     timestamptz,
     ADD COLUMN probe           boolean NOT NULL DEFAULT false;
-COMMENT ON COLUMN alert.acknowledged_by IS 'who took it first: a person''s key, or an account';
+COMMENT ON COLUMN alert.acknowledged_by IS 'who took it last: a person''s key, or an account';
 COMMENT ON COLUMN alert.assigned_to IS 'who sees to it now';
 COMMENT ON COLUMN alert.muted_until IS 'technical alerts only: nobody is told before';
 COMMENT ON COLUMN alert.probe IS 'a proof of life of the service itself: told to nobody';
