@@ -19,9 +19,9 @@ import structlog
 from psycopg import AsyncConnection
 
 from alerts import metrics, outbox
-from alerts.channels.results import Channel, Outgoing
+from alerts.channels.results import Accepted, Channel, Outgoing
 from alerts.connection import while_connected
-from alerts.outbox import Attempt
+from alerts.outbox import Attempt, Claim, Wanted
 from alerts.recorder import Recorder
 from alerts.retry import Abandoned, Later, next_step
 
@@ -31,7 +31,11 @@ _POLL_S: Final = 1.0
 _COUNT_EVERY_S: Final = 30.0
 _GRACE_S: Final = 5.0
 _URGENT: Final = range(1)
-_OTHERS: Final = range(1, 5)
+_OTHERS: Final = range(1, outbox.NEWS + 1)
+#: On these a person gets one message for all that is due to them; the site's webhook gets each.
+_BUNDLING: Final = frozenset({"sms", "voice", "chat"})
+#: Of these several providers are asked in turn.
+_BY_PROVIDERS: Final = frozenset({"sms", "voice"})
 _random = random.SystemRandom()
 
 
@@ -47,6 +51,21 @@ class _Lane:
     full: bool = False  # the last claim took as many as it might: there may be more
 
     @property
+    def urgent(self) -> bool:
+        """Whether it is for calls for help."""
+        return self.priorities == _URGENT
+
+    @property
+    def bundle(self) -> bool:
+        """Never calls for help: each has its own message."""
+        return self.channel.name in _BUNDLING and not self.urgent
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it can take."""
+        return Wanted(channel=self.channel.name, priorities=self.priorities, limit=self.free)
+
+    @property
     def free(self) -> int:
         return self.slots - len(self.in_flight)
 
@@ -56,11 +75,13 @@ class Dispatcher:
 
     Args:
         database_url: Where the outbox is.
-        channels: The ways out, already entered. Messages for others stay pending, and a warning and a metric say so.
+        channels: The ways out, already entered, each of another name. Messages for others stay pending, and a warning
+            and a metric say so.
         worker: The name of this process; no other living process may have it.
         urgent_slots: How many urgent messages each channel sends at once.
         other_slots: How many others.
         lease_s: How long a claim holds without renewal.
+        language: Of recipients who are no registered persons: `zh` or `en`.
         clock: Gives the time (aware); tests pass their own.
     """
 
@@ -74,16 +95,18 @@ class Dispatcher:
         urgent_slots: int = 32,
         other_slots: int = 16,
         lease_s: float = 5.0,
+        language: str = "zh",
     ) -> None:
         self._database_url = database_url
         self._worker = worker
         self._lease = timedelta(seconds=lease_s)
         self._clock = clock
+        self._language = language
         self._lanes = [
             *(_Lane(channel=channel, name="urgent", priorities=_URGENT, slots=urgent_slots) for channel in channels),
             *(_Lane(channel=channel, name="others", priorities=_OTHERS, slots=other_slots) for channel in channels),
         ]
-        self._addresses = {(channel.name, channel.recipient) for channel in channels}
+        self._channels = {channel.name for channel in channels}
         self._recorder = Recorder(database_url=database_url, worker=worker, clock=clock)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -125,8 +148,7 @@ class Dispatcher:
         renewed = counted = float("-inf")
         while not self._stopping:
             self._wake.clear()
-            for lane in self._lanes:
-                await self._claim(conn, lane, group)
+            await self._claim(conn, group)
             ticks = time.monotonic()
             if ticks - renewed >= self._lease.total_seconds() / 4:
                 renewed = ticks
@@ -138,22 +160,38 @@ class Dispatcher:
                 async with asyncio.timeout(min(_POLL_S, self._lease.total_seconds() / 4)):
                     await self._wake.wait()
 
-    async def _claim(self, conn: AsyncConnection[Any], lane: _Lane, group: asyncio.TaskGroup) -> None:
-        limit = lane.free
-        if limit == 0:
-            return
+    async def _claim(self, conn: AsyncConnection[Any], group: asyncio.TaskGroup) -> None:
+        """One round of claims: calls for help, and what is not bundled, of all channels at once; then the bundles."""
         now = self._clock()
-        claimed = await outbox.claim(
-            conn,
-            channel=lane.channel.name,
-            recipient=lane.channel.recipient,
-            priorities=lane.priorities,
-            limit=limit,
-            worker=self._worker,
-            now=now,
-            lease_until=now + self._lease,
-        )
-        lane.full = len(claimed) == limit
+        by = Claim(worker=self._worker, now=now, lease_until=now + self._lease, language=self._language)
+        plain = {lane: lane.wanted for lane in self._lanes if not lane.bundle and lane.free}
+        if plain:
+            found: dict[tuple[str, bool], list[Outgoing]] = {}
+            for message in await outbox.claim(conn, list(plain.values()), by):
+                found.setdefault((message.channel, message.priority in _URGENT), []).append(message)
+            # Those that need nothing more from the database are on their way before the others are asked after.
+            for lane in sorted(plain, key=lambda lane: lane.channel.name in _BY_PROVIDERS):
+                claimed = found.get((lane.channel.name, lane.urgent), [])
+                await self._send(conn, lane, claimed, group, full=len(claimed) == plain[lane].limit)
+        bundling = {lane.channel.name: lane for lane in self._lanes if lane.bundle and lane.free}
+        if bundling:
+            for name in await outbox.ripe(conn, list(bundling), _OTHERS, now):
+                wanted = bundling[name].wanted
+                claimed = await outbox.claim_bundled(conn, wanted, by)
+                await self._send(conn, bundling[name], claimed, group, full=len(claimed) == wanted.limit)
+
+    async def _send(
+        self,
+        conn: AsyncConnection[Any],
+        lane: _Lane,
+        claimed: list[Outgoing],
+        group: asyncio.TaskGroup,
+        *,
+        full: bool,
+    ) -> None:
+        lane.full = full
+        if claimed and lane.channel.name in _BY_PROVIDERS:
+            claimed = await outbox.with_history(conn, claimed, channel=lane.channel.name, now=self._clock())
         for message in claimed:
             if message.notification_id in lane.in_flight:
                 continue  # our own lease ran out while it is still on its way
@@ -170,6 +208,7 @@ class Dispatcher:
     async def _carry(self, lane: _Lane, message: Outgoing) -> None:
         """One attempt, from the claim to its record."""
         started_at, ticks = self._clock(), time.perf_counter()
+        again = False
         if message.attempt == 1:
             metrics.HANDOVER.labels(lane.name).observe(max(0.0, (started_at - message.created_at).total_seconds()))
         try:
@@ -182,24 +221,32 @@ class Dispatcher:
             metrics.ATTEMPT_DURATION.labels(lane.channel.name).observe(duration_s)
             _tell_operators(lane, attempt)
             await self._recorder.keep(attempt)
+            again = isinstance(step, Later) and step.at <= self._clock()
+            if message.bundled and isinstance(result, Accepted):
+                metrics.BUNDLED.labels(lane.channel.name).inc()
         finally:
             del lane.in_flight[message.notification_id]
-            if lane.full:
+            if lane.full or again:
                 self._wake.set()
 
     async def _count(self, conn: AsyncConnection[Any]) -> None:
         now = self._clock()
+        await outbox.give_up_unserved(conn, self._channels, now)
         waiting = await outbox.count_pending(conn)
         for lane in ("urgent", "others"):
             of_lane = [row for row in waiting if row.urgent == (lane == "urgent")]
             oldest_s = max(((now - row.oldest_at).total_seconds() for row in of_lane), default=0.0)
             metrics.PENDING.labels(lane).set(sum(row.messages for row in of_lane))
             metrics.OLDEST_PENDING.labels(lane).set(oldest_s)
-        unaddressed = sum(row.messages for row in waiting if (row.channel, row.recipient) not in self._addresses)
+        unaddressed = sum(row.messages for row in waiting if row.channel not in self._channels)
         metrics.UNADDRESSED.set(unaddressed)
         if unaddressed:
+            missing = sorted({row.channel for row in waiting} - self._channels)
             log.error(
-                "messages_without_address", messages=unaddressed, remedy="set ANJU_WEBHOOK_URL and ANJU_WEBHOOK_SECRET"
+                "messages_without_address",
+                messages=unaddressed,
+                channels=missing,
+                remedy="set ANJU_WEBHOOK_URL and ANJU_WEBHOOK_SECRET, or the table of the channel in the settings file",
             )
 
 
@@ -210,6 +257,7 @@ def _tell_operators(lane: _Lane, attempt: Attempt) -> None:
         "channel": lane.channel.name,
         "attempt": attempt.message.attempt,
         "reason": attempt.reason,
+        **({"provider": attempt.provider} if attempt.provider else {}),
     }
     match attempt.step:
         case Abandoned():

@@ -23,6 +23,9 @@ PENDING: Final = Gauge("anju_alerts_pending", "Messages not yet accepted", ["lan
 OLDEST_PENDING: Final = Gauge(
     "anju_alerts_oldest_pending_seconds", "Age of the oldest message not yet accepted", ["lane"]
 )
-UNADDRESSED: Final = Gauge(
-    "anju_alerts_unaddressed", "Messages waiting for a recipient that no setting gives an address for"
+UNADDRESSED: Final = Gauge("anju_alerts_unaddressed", "Messages waiting for a channel that no setting describes")
+BUNDLED: Final = Counter(
+    "anju_alerts_bundled_total", "Messages that went out with others with further alerts in them", ["channel"]
 )
+RECEIPTS: Final = Counter("anju_alerts_receipts_total", "Delivery receipts, each once", ["delivery"])
+PROVIDERS_DOWN: Final = Gauge("anju_alerts_providers_down", "Providers left alone after faults", ["channel"])

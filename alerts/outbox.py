@@ -1,7 +1,7 @@
 """The outbox in the database: messages claimed by lease, attempts recorded, what is waiting counted."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +9,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from alerts.channels.results import Accepted, Outgoing, Result
+from alerts.caps import DAY, NOT_COUNTED
+from alerts.channels.results import Accepted, Fault, GiveUp, Outgoing, Result, Submission, Tried
 from alerts.retry import Abandoned, Done, Later, Step
 from storage import sql
 
@@ -17,6 +18,12 @@ _Q = sql.load(__package__, "outbox.sql")
 _LISTEN: Final = _Q.listen
 _LEASES_MAY_BE_LOST: Final = _Q.leases_may_be_lost
 _PLAN_ONCE: Final = _Q.plan_once
+
+#: The priority of what became of a case; whatever is before it asks somebody to do something.
+NEWS: Final = 4
+#: How many messages of one channel are looked at to make bundles.
+_MOST_AT_ONCE: Final = 1_000
+_FAULTS: Final = frozenset(Fault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,18 @@ class Attempt:
         return "ok" if isinstance(self.result, Accepted) else str(self.result.fault)
 
     @property
+    def provider(self) -> str | None:
+        """Who was asked."""
+        return self.result.provider
+
+    @property
+    def receipted(self) -> tuple[str, str] | None:
+        """By which provider and id receipts of it come back."""
+        if isinstance(self.result, Accepted) and self.result.provider and self.result.provider_id:
+            return self.result.provider, self.result.provider_id
+        return None
+
+    @property
     def outcome(self) -> str:
         """`accepted`, `try_again` or `give_up`: what follows, not what the channel asked for."""
         match self.step:
@@ -48,10 +67,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Messages of one recipient that are not yet accepted."""
+    """Messages of one channel that are not yet accepted."""
 
     channel: str
-    recipient: str
     urgent: bool
     messages: int
     oldest_at: datetime
@@ -71,34 +89,108 @@ async def make_leases_cheap(conn: AsyncConnection[Any]) -> None:
     await conn.execute(_PLAN_ONCE)
 
 
-async def claim(
-    conn: AsyncConnection[Any],
-    *,
-    channel: str,
-    recipient: str,
-    priorities: range,
-    limit: int,
-    worker: str,
-    now: datetime,
-    lease_until: datetime,
-) -> list[Outgoing]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How many messages of which channel and priorities there are free hands for."""
+
+    channel: str
+    priorities: range
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who claims, when.
+
+    Attributes:
+        worker: No other living process has this name.
+        now: What is due by then.
+        lease_until: Until when nobody else may claim it.
+        language: Of recipients who are no registered persons.
+    """
+
+    worker: str
+    now: datetime
+    lease_until: datetime
+    language: str
+
+
+async def claim(conn: AsyncConnection[Any], wanted: Sequence[Wanted], by: Claim) -> list[Outgoing]:
     """Leases due messages, the most urgent first; each counts as an attempt, also if its outcome is never learnt."""
+    lanes = {
+        "channels": [lane.channel for lane in wanted],
+        "first_priorities": [lane.priorities.start for lane in wanted],
+        "last_priorities": [lane.priorities.stop - 1 for lane in wanted],
+        "limits": [lane.limit for lane in wanted],
+    }
+    return await _claimed(conn, _Q.claim_due, _by(by) | lanes)
+
+
+async def claim_bundled(conn: AsyncConnection[Any], wanted: Wanted, by: Claim) -> list[Outgoing]:
+    """The same, with all that is due to one recipient in one message."""
+    lane = {
+        "channel": wanted.channel,
+        "first_priority": wanted.priorities.start,
+        "last_priority": wanted.priorities.stop - 1,
+        "limit": wanted.limit,
+        "most_at_once": _MOST_AT_ONCE,
+        "news": NEWS,
+    }
+    return await _claimed(conn, _Q.claim_bundled, _by(by) | lane)
+
+
+async def ripe(conn: AsyncConnection[Any], channels: Sequence[str], priorities: range, now: datetime) -> frozenset[str]:
+    """Those of the channels that have something for `claim_bundled`: to ask is cheaper than to claim nothing."""
+    asked = {
+        "channels": list(channels),
+        "first_priority": priorities.start,
+        "last_priority": priorities.stop - 1,
+        "now": now,
+    }
+    cursor = await conn.execute(_Q.read_ripe, asked, prepare=True)
+    return frozenset(row[0] for row in await cursor.fetchall())
+
+
+def _by(by: Claim) -> dict[str, object]:
+    return {"worker": by.worker, "now": by.now, "lease_until": by.lease_until, "language": by.language}
+
+
+async def _claimed(conn: AsyncConnection[Any], query: str, asked: dict[str, object]) -> list[Outgoing]:
     async with conn.cursor(row_factory=class_row(Outgoing)) as cursor:
-        await cursor.execute(
-            _Q.claim_due,
-            {
-                "channel": channel,
-                "recipient": recipient,
-                "first_priority": priorities.start,
-                "last_priority": priorities.stop - 1,
-                "limit": limit,
-                "worker": worker,
-                "now": now,
-                "lease_until": lease_until,
-            },
-            prepare=True,
-        )
+        await cursor.execute(query, asked, prepare=True)
         return sorted(await cursor.fetchall(), key=lambda message: (message.priority, message.created_at))
+
+
+async def with_history(
+    conn: AsyncConnection[Any], messages: Sequence[Outgoing], *, channel: str, now: datetime
+) -> list[Outgoing]:
+    """The messages with what became of their earlier attempts, and what their recipients were sent of late."""
+    again = [message.notification_id for message in messages if message.attempt > 1]
+    tried: dict[UUID, list[Tried]] = {}
+    if again:
+        cursor = await conn.execute(_Q.read_tried, {"ids": again}, prepare=True)
+        for notification_id, provider, reason in await cursor.fetchall():
+            if reason in _FAULTS:
+                tried.setdefault(notification_id, []).append(Tried(provider=provider, fault=Fault(reason)))
+    submitted: dict[str, list[Submission]] = {}
+    asked = {
+        "channel": channel,
+        "recipients": sorted({message.recipient for message in messages}),
+        "since": now - DAY,
+        "not_counted": sorted(NOT_COUNTED),
+    }
+    cursor = await conn.execute(_Q.read_submitted, asked, prepare=True)
+    for recipient, notification_id, provider, at in await cursor.fetchall():
+        submission = Submission(notification_id=notification_id, provider=provider, at=at)
+        submitted.setdefault(recipient, []).append(submission)
+    return [
+        replace(
+            message,
+            tried=tuple(tried.get(message.notification_id, ())),
+            submitted=tuple(submitted.get(message.recipient, ())),
+        )
+        for message in messages
+    ]
 
 
 async def renew(conn: AsyncConnection[Any], ids: Sequence[UUID], *, worker: str, lease_until: datetime) -> None:
@@ -107,7 +199,9 @@ async def renew(conn: AsyncConnection[Any], ids: Sequence[UUID], *, worker: str,
 
 
 async def record(conn: AsyncConnection[Any], attempts: Sequence[Attempt], *, worker: str, now: datetime) -> None:
-    """Keeps what became of attempts and moves their messages on; what is given up enters the alert's history."""
+    """Keeps what became of attempts and moves their messages on; what is given up enters the alert's history, and the
+    next step of its escalation is due at once.
+    """
     await conn.execute(
         _Q.record_attempts,
         {
@@ -117,10 +211,12 @@ async def record(conn: AsyncConnection[Any], attempts: Sequence[Attempt], *, wor
             "durations": [attempt.duration_s for attempt in attempts],
             "results": [attempt.outcome for attempt in attempts],
             "reasons": [attempt.reason for attempt in attempts],
+            "providers": [attempt.provider for attempt in attempts],
             "provider_ids": [
                 attempt.result.provider_id if isinstance(attempt.result, Accepted) else None for attempt in attempts
             ],
             "next_at": [attempt.step.at if isinstance(attempt.step, Later) else None for attempt in attempts],
+            "finals": [isinstance(attempt.result, GiveUp) for attempt in attempts],
             "worker": worker,
             "now": now,
         },
@@ -129,7 +225,12 @@ async def record(conn: AsyncConnection[Any], attempts: Sequence[Attempt], *, wor
 
 
 async def count_pending(conn: AsyncConnection[Any]) -> list[Waiting]:
-    """What is waiting, by recipient and urgency."""
+    """What is waiting, by channel and urgency."""
     async with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         await cursor.execute(_Q.count_pending)
         return await cursor.fetchall()
+
+
+async def give_up_unserved(conn: AsyncConnection[Any], channels: Collection[str], now: datetime) -> None:
+    """Gives up messages for channels that are not there, once their time is over; their alerts' histories say so."""
+    await conn.execute(_Q.give_up_unserved, {"channels": sorted(channels), "now": now})

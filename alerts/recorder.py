@@ -1,13 +1,13 @@
 """Keeps what became of each attempt: many at a time, durably, and through outages of the database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts import outbox
+from alerts import outbox, receipts
 from alerts.connection import while_connected
 from alerts.outbox import Attempt
 
@@ -41,8 +41,20 @@ class Recorder:
                 self._batch.append(await self._queue.get())
             while len(self._batch) < _MAX_BATCH and not self._queue.empty():
                 self._batch.append(self._queue.get_nowait())
-            await outbox.record(conn, [attempt for attempt, _ in self._batch], worker=self._worker, now=self._clock())
+            await self._record(conn, [attempt for attempt, _ in self._batch])
             for _, kept in self._batch:
                 if not kept.done():
                     kept.set_result(None)
             self._batch = []
+
+    async def _record(self, conn: AsyncConnection[Any], attempts: Sequence[Attempt]) -> None:
+        now = self._clock()
+        pairs = [attempt.receipted for attempt in attempts if attempt.receipted is not None]
+        if not pairs:
+            await outbox.record(conn, attempts, worker=self._worker, now=now)
+            return
+        async with conn.transaction():
+            # A receipt may come before this is committed: whichever is second applies it.
+            await receipts.lock(conn, pairs)
+            await outbox.record(conn, attempts, worker=self._worker, now=now)
+            await receipts.catch_up(conn, pairs, now)

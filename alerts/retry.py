@@ -57,6 +57,11 @@ def next_step(result: Result, message: Outgoing, now: datetime, jitter: float) -
             return Done()
         case GiveUp(fault=fault):
             return Abandoned(fault=fault)
+    if result.elsewhere:
+        return _later(now, message, result.fault)
+    if result.held_until is not None:
+        # A limit that is just over would otherwise be met at once by all that wait for it.
+        return _later(max(result.held_until, now) + timedelta(seconds=1.0 + jitter), message, result.fault)
     pace = _URGENT if message.priority == 0 else _OTHERS
     if result.fault.needs_operator:
         delay_s = pace.operator_s
@@ -64,5 +69,8 @@ def next_step(result: Result, message: Outgoing, now: datetime, jitter: float) -
         doublings = min(message.attempt - 1, 30)
         # A receiver that asks for an hour is asked sooner when a life may hang on it.
         delay_s = min(pace.longest_s, max(pace.first_s * 2**doublings, result.retry_after_s or 0.0))
-    at = now + timedelta(seconds=delay_s * (0.75 + 0.5 * jitter))
-    return Later(at=at) if at <= message.give_up_at else Abandoned(fault=result.fault)
+    return _later(now + timedelta(seconds=delay_s * (0.75 + 0.5 * jitter)), message, result.fault)
+
+
+def _later(at: datetime, message: Outgoing, fault: Fault) -> Step:
+    return Later(at=at) if at <= message.give_up_at else Abandoned(fault=fault)

@@ -16,7 +16,9 @@ from urllib.parse import quote
 from alerts.channels.http import Answer, HttpProvider, checked_url
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
+from alerts.templates.named import TEMPLATES
 
+_RAISED: Final = "raised"
 _NEVER: Final = {
     "isv.MOBILE_NUMBER_ILLEGAL": Fault.BAD_NUMBER,
     "isv.MOBILE_COUNT_OVER_LIMIT": Fault.OUR_BUG,
@@ -151,8 +153,13 @@ class AliyunSms(AliyunApi):
 
 
 def template_code(templates: Mapping[str, str], template: str, language: str) -> str | None:
-    """The code that the provider has approved for a template of ours; None: the settings name none."""
-    return templates.get(f"{template}.{language}") or templates.get(template)
+    """The code that the provider has approved for a template of ours; None: the settings name none.
+
+    A call for help whose own template is not registered leaves as one that was just raised: it has the same places, and
+    to be told in other words is better than not to be told.
+    """
+    names = [template, _RAISED] if TEMPLATES.get(template) == TEMPLATES[_RAISED] else [template]
+    return next((code for name in names if (code := templates.get(f"{name}.{language}") or templates.get(name))), None)
 
 
 def parameters_for(sms: Sms, *, links: bool) -> dict[str, str]:

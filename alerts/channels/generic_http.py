@@ -47,7 +47,7 @@ class GenericHttpOptions:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)
     method: Literal["GET", "POST", "PUT"] = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     query: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)

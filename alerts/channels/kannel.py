@@ -35,7 +35,7 @@ class KannelOptions:
         timeout_s: How long one attempt may take.
     """
 
-    url: str
+    url: str = field(repr=False)
     username: str
     password: str = field(repr=False)
     name: str = "kannel"

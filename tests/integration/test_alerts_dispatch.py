@@ -54,12 +54,11 @@ async def dispatching(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The alerts role within this process; whatever it raises fails the test."""
     stop = asyncio.Event()
+    webhook = None if url is None else WebhookChannel(url=url, secrets=[SECRET], source="anju", timeout_s=timeout_s)
     options = AlertsOptions(
         database_url=database_url,
         worker=worker,
-        webhook_url=url,
-        webhook_secrets=(SECRET,),
-        send_timeout_s=timeout_s,
+        channels=[] if webhook is None else [webhook],
         urgent_slots=slots,
         other_slots=slots,
     )

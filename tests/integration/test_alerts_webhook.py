@@ -5,6 +5,7 @@ import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from alerts.channels.results import Accepted, Fault, GiveUp, Outgoing, Result, TryAgain
+from alerts.channels.webhook import Receiver as Named
 from alerts.channels.webhook import WebhookChannel
 from alerts.errors import BadWebhook
 from alerts.messages import AlertEvent
@@ -32,7 +34,11 @@ FACTS: dict[str, JsonValue] = {
     "since": "2026-11-21T12:00:00.000Z",
     "raised_at": "2026-11-21T12:00:00.000Z",
     "times_raised": 1,
+    "acknowledged_by": None,
+    "assigned_to": None,
+    "attending": None,
     "outcome": None,
+    "related": [],
     "reason": {"id": "sos_pressed", "values": {"device": "btn-1"}, "text": {"en": "pressed", "zh": "按下"}},
     "evidence": {},
 }
@@ -236,3 +242,18 @@ async def test_a_stored_message_that_makes_no_sense_stops_nobody(body: dict[str,
 def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, Any]) -> None:
     with pytest.raises(BadWebhook):
         WebhookChannel(**{"url": "https://desk.example.org", "secrets": (SECRET,), "source": "anju"} | settings)
+
+
+async def test_receivers_by_name_each_with_a_secret_of_its_own() -> None:
+    async with receiver() as desk, receiver() as street:
+        named = {"street-1": Named(url=street.url, secrets=(OLD_SECRET,))}
+        async with WebhookChannel(source="anju", url=desk.url, secrets=(SECRET,), receivers=named) as webhook:
+            now = datetime.now(UTC)
+            assert await webhook.send(message(), now) == Accepted()
+            assert await webhook.send(replace(message(), recipient="street-1"), now) == Accepted()
+            unknown = await webhook.send(replace(message(), recipient="street-2"), now)
+    assert unknown == TryAgain(fault=Fault.UNKNOWN_RECIPIENT)
+    for at, secret in ((desk, SECRET), (street, OLD_SECRET)):
+        (request,) = at.received
+        Webhook(secret).verify(request.body, request.headers)
+    assert SECRET not in repr(Named(url=desk.url, secrets=(SECRET,)))

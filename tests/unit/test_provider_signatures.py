@@ -111,3 +111,12 @@ def test_secrets_do_not_show() -> None:
         repr(tencent.TencentKeys(secret_id="i", secret_key="hush")),
     ]
     assert not [text for text in shown if "hush" in text]
+
+
+def test_a_call_for_help_leaves_by_the_template_of_another_where_it_has_none_of_its_own() -> None:
+    templates = {"raised": "SMS_1", "raised.en": "SMS_2", "cleared": "SMS_3", "escalated": "SMS_4"}
+    assert aliyun.template_code(templates, "raised", "en") == "SMS_2"
+    assert aliyun.template_code(templates, "raised_again", "zh") == "SMS_1"
+    assert aliyun.template_code(templates, "lapsed", "en") == "SMS_2"
+    assert aliyun.template_code(templates, "escalated", "en") == "SMS_4"
+    assert aliyun.template_code(templates, "closed", "zh") is None  # what is over is no call
