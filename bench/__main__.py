@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from rich.console import Console
 
-from bench import decoding, homes, peers, report, scenarios
+from bench import alerts, decoding, homes, peers, report, scenarios
 from bench.children import BenchError, Interrupted, stop_on_signals
 from bench.costs import file_system
 from bench.scenarios import Values
@@ -38,6 +38,7 @@ _OWN: Final[Mapping[str, Scenario]] = {
     "button_saturated": functools.partial(scenarios.button, saturated=True),
     "decoding": lambda _: decoding.decode(),
     "homes": homes.watched_homes,
+    "alerts": alerts.telling,
 }
 _ONCE: Final = frozenset({"homes"})
 """Takes ten minutes and leaves nothing to chance: not run again."""

@@ -152,6 +152,14 @@ def _homes(results: Results) -> list[Figure]:
     return lines + [Figure(name=name, target="", measured=said, met=None) for name, said in measured.items()]
 
 
+def _plain(results: Results, name: str, scenario: str, keys: Sequence[str], *, unit: str) -> Figure:
+    values = [value for key in keys if (value := _median(results, scenario, key)) is not None]
+    measured = " / ".join(f"{value:.1f}" for value in values)
+    return Figure(
+        name=name, target="", measured=f"{measured} {unit}" if values else _missing(results, scenario), met=None
+    )
+
+
 def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
     """The table of the contract, then what explains it."""
     lines = [
@@ -171,6 +179,10 @@ def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
         ),
         _decoding(results, at_most=10),
         *_homes(results),
+        _limit(results, "finding → first message, p99", "alerts", "first_p99_ms", at_most=20, unit="ms"),
+        _plain(results, "finding → SMS gateway, p50 / p99", "alerts", ("sms_p50_ms", "sms_p99_ms"), unit="ms"),
+        _limit(results, "1,000 calls in a storm: last first SMS", "alerts", "storm_sms_max_s", at_most=10, unit="s"),
+        _plain(results, "  … CPU of the alerts role a message", "alerts", ("storm_cpu_ms",), unit="ms"),
     ]  # fmt: skip
     lines += [_rate(results, f"peer: {title}", f"peer_{name}") for name, title in peers.items()]
     lines += [

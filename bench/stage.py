@@ -33,6 +33,8 @@ class Size:
     watched_presses: int = 30
     drained_s: float = 90.0
     """At most so long: the rest of a drain is reckoned from its rate."""
+    told_alone: int = 300
+    told_in_storm: int = 1000
     settle_s: float = 2.0
     timeout_s: float = 300.0
 
@@ -52,6 +54,8 @@ QUICK: Final = Size(
     watched_s=10.0,
     watched_presses=3,
     drained_s=20.0,
+    told_alone=20,
+    told_in_storm=50,
     settle_s=0.5,
     timeout_s=60,
 )

@@ -1,4 +1,4 @@
-"""The webhook's receiver: notes when each request has arrived whole, answers 204, judges nothing.
+"""The receiver of a webhook, or of a provider: notes when each request has arrived whole, answers 204, judges nothing.
 
 A process of its own (``python -m bench.webhook PORT``). Its clock is CLOCK_MONOTONIC, which all
 processes of a machine share.
@@ -18,8 +18,9 @@ _ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class _Receiver(asyncio.Protocol):
-    def __init__(self, calls: list[tuple[float, str]]) -> None:
+    def __init__(self, calls: list[tuple[float, str]], answer_after_s: float) -> None:
         self._calls = calls
+        self._answer_after_s = answer_after_s
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -38,11 +39,17 @@ class _Receiver(asyncio.Protocol):
                 say({"kind": "first"})
             self._calls.append((time.monotonic(), self._buffer[head_end + 4 : end].decode(errors="replace")))
             self._buffer = self._buffer[end:]
-            if self._transport is not None:
-                self._transport.write(_ANSWER)
+            if self._answer_after_s:
+                asyncio.get_running_loop().call_later(self._answer_after_s, self._answer)
+            else:
+                self._answer()
+
+    def _answer(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(_ANSWER)
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, answer_after_s: float) -> None:
     """Receives until the standard input ends; any line on it asks for all calls so far."""
     calls: list[tuple[float, str]] = []
     loop = asyncio.get_running_loop()
@@ -54,7 +61,7 @@ async def serve(port: int) -> None:
         else:
             ended.set()
 
-    server = await loop.create_server(lambda: _Receiver(calls), "127.0.0.1", port)
+    server = await loop.create_server(lambda: _Receiver(calls, answer_after_s), "127.0.0.1", port)
     loop.add_reader(sys.stdin.fileno(), asked)
     say({"kind": "ready"})
     async with server:
@@ -63,7 +70,8 @@ async def serve(port: int) -> None:
 
 def main() -> None:
     """Entry point of the process."""
-    asyncio.run(serve(int(json.loads(sys.argv[1])["port"])))
+    order = json.loads(sys.argv[1])
+    asyncio.run(serve(int(order["port"]), float(order.get("answer_after_s", 0.0))))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ import asyncio
 import signal
 import sys
 
+from alerts.channels.webhook import WebhookChannel
 from alerts.worker import AlertsOptions, run
 
 
 async def main(database_url: str, webhook_url: str, secret: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    options = AlertsOptions(
-        database_url=database_url, worker="tested", webhook_url=webhook_url, webhook_secrets=(secret,)
-    )
+    webhook = WebhookChannel(url=webhook_url, secrets=[secret], source="anju")
+    options = AlertsOptions(database_url=database_url, worker="tested", channels=[webhook])
     await run(options, stop=stop)
 
 
