@@ -87,20 +87,58 @@ def run_rules(settings: Settings, *, stop_with_stdin: bool) -> None:
 def run_alerts(settings: Settings, *, stop_with_stdin: bool) -> None:
     """Runs alerts until it is told to stop."""
     from alerts import worker
+    from alerts.errors import AlertError
+    from anju import cautions, ways_out
 
     if settings.webhook_url is not None and not settings.webhook_secrets:
         raise SettingsError(
             "ANJU_WEBHOOK_SECRET is not set; without it the receiver of ANJU_WEBHOOK_URL cannot trust us"
         )
-    options = worker.AlertsOptions(
+    if settings.alerts_http_port and (settings.public_url is None or settings.link_secret is None):
+        raise SettingsError(
+            "ANJU_ALERTS_HTTP_PORT is set without ANJU_PUBLIC_URL and ANJU_LINK_SECRET; no answer could be trusted"
+        )
+    url = database_url(settings)
+    try:
+        options = worker.AlertsOptions(
+            database_url=url,
+            worker=settings.worker_id,
+            channels=ways_out.channels(settings),
+            web=ways_out.listener(settings, url),
+            web_address=settings.alerts_http_address,
+            web_port=settings.alerts_http_port,
+            language=settings.language,
+        )
+    except AlertError as error:
+        raise SettingsError(str(error)) from None
+
+    async def work(stop: asyncio.Event) -> None:
+        cautions.log_cautions(settings)
+        await _once_migrated(url, lambda stop: worker.run(options, stop=stop))(stop)
+
+    _run(settings, "alerts", work, stop_with_stdin=stop_with_stdin)
+
+
+def run_probe(settings: Settings, *, stop_with_stdin: bool) -> None:
+    """Runs the probe until it is told to stop."""
+    from anju import ways_back
+    from anju.proof import worker
+    from ingest.mqtt.options import Endpoint
+
+    brokers = settings.mqtt_urls
+    options = worker.ProofOptions(
         database_url=database_url(settings),
-        worker=settings.worker_id,
-        webhook_url=_plain(settings.webhook_url),
-        webhook_secrets=tuple(secret.get_secret_value() for secret in settings.webhook_secrets),
+        broker=Endpoint.parse(brokers[0].get_secret_value()) if brokers else None,
+        ca_file=settings.mqtt_ca_file,
+        press_every=timedelta(seconds=settings.probe_interval_s),
+        recorder=settings.probe_recorder,
+        dead_man_url=_plain(settings.dead_man_url),
+        channels=("probe", *ways_back.served(settings)),
+        receivers=tuple(ways_back.receivers(settings)),
     )
     _run(
         settings,
-        "alerts",
+        "probe",
         _once_migrated(options.database_url, lambda stop: worker.run(options, stop=stop)),
         stop_with_stdin=stop_with_stdin,
     )
@@ -117,7 +155,7 @@ def _once_migrated(url: str, work: _Work) -> _Work:
 
 def _run(
     settings: Settings,
-    role: Literal["ingest", "rules", "alerts"],
+    role: Literal["ingest", "rules", "alerts", "probe"],
     work: _Work,
     *,
     stop_with_stdin: bool,
@@ -160,6 +198,7 @@ def _serve_metrics(settings: Settings, role: str) -> None:
         "ingest": settings.metrics_port_ingest,
         "rules": settings.metrics_port_rules,
         "alerts": settings.metrics_port_alerts,
+        "probe": settings.metrics_port_probe,
     }[role]
     if port == 0:
         return

@@ -13,7 +13,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from storage.sql import load
 _SQL = load("anju", "up.sql")
 
 ROLES: Final = ("ingest", "rules", "alerts")
+_PROOF: Final = "probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,9 @@ async def _serve(
             overrides |= {"ANJU_WEBHOOK_URL": desk.url, "ANJU_WEBHOOK_SECRET": secret}
     view.tell(f"logs are in {options.data_dir / 'logs'}")
     if not stop.is_set():
-        children = _children(options.data_dir / "logs", overrides, view.tell)
+        # A demonstration shows its neighbourhood alone.
+        roles = (*ROLES, _PROOF) if options.demo_homes is None else ROLES
+        children = _children(roles, options.data_dir / "logs", overrides, view.tell)
         await servers.enter_async_context(_running(children, view.tell, hurry))
         with view.page():
             await _until_stopped(options, view, database_url, mqtt_url, stop)
@@ -228,11 +231,13 @@ async def _remember_broker(remembered: Path, broker: EmbeddedBroker, database_ur
     await asyncio.to_thread(remembered.write_text, json.dumps(ports), encoding="utf-8")
 
 
-def _children(log_folder: Path, overrides: Mapping[str, str], tell: Callable[[str], None]) -> list[Child]:
+def _children(
+    roles: Sequence[str], log_folder: Path, overrides: Mapping[str, str], tell: Callable[[str], None]
+) -> list[Child]:
     environment = child_environment(overrides)
     return [
         Child(ChildOptions(name=role, arguments=(role,), environment=environment, log_folder=log_folder), tell=tell)
-        for role in ROLES
+        for role in roles
     ]
 
 

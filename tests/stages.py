@@ -24,7 +24,7 @@ from standardwebhooks import Webhook
 from tests.servers import REPOSITORY, eventually
 
 SECRET: Final = "whsec_" + base64.b64encode(b"what tests sign their hooks with").decode()
-Role = Literal["ingest", "rules", "alerts"]
+Role = Literal["ingest", "rules", "alerts", "probe"]
 
 
 class Stage:

@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(ingest)
     app.command()(rules)
     app.command()(alerts)
+    app.command()(probe)
 
 
 def up(
@@ -90,3 +91,10 @@ def alerts(context: typer.Context, stop_with_stdin: _STDIN = False) -> None:
     from anju import roles
 
     roles.run_alerts(ctx.settings(context, "database_url"), stop_with_stdin=stop_with_stdin)
+
+
+def probe(context: typer.Context, stop_with_stdin: _STDIN = False) -> None:
+    """Run the role that proves the others: presses, looks at what is overdue, signals an outside monitor."""
+    from anju import roles
+
+    roles.run_probe(ctx.settings(context, "database_url", "mqtt_urls"), stop_with_stdin=stop_with_stdin)
