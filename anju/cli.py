@@ -15,14 +15,20 @@ from anju.commands import (
     alert,
     backtest,
     broker,
+    channel,
     data,
     decode,
     device,
     drivers,
+    escalation,
     home,
     operate,
+    person,
     policy,
     quarantine,
+    reply,
+    report,
+    roster,
     serve,
 )
 from anju.context import Globals
@@ -50,6 +56,7 @@ data.add_to(app)
 decode.add_to(app)
 drivers.add_to(app)
 operate.add_to(app)
+report.add_to(app)
 app.add_typer(alert.app, name="alert")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(device.app, name="device")
@@ -57,6 +64,11 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(absence.app, name="absence")
 app.add_typer(policy.app, name="policy")
 app.add_typer(home.app, name="home")
+app.add_typer(person.app, name="person")
+app.add_typer(roster.app, name="roster")
+app.add_typer(escalation.app, name="escalation")
+app.add_typer(reply.app, name="reply")
+app.add_typer(channel.app, name="channel")
 app.add_typer(backtest.app, name="backtest")
 
 

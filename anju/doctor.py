@@ -4,16 +4,15 @@ import asyncio
 import secrets
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from anju import brokers
+from anju import brokers, telling_checks
+from anju.checks import Check, State
 from anju.context import database_url
 from config.errors import SettingsError
 from config.logging import redacted
@@ -24,6 +23,8 @@ from storage.errors import StorageError
 from storage.pool import connect
 from storage.sql import load
 
+__all__ = ["Check", "State", "examine"]
+
 _SQL = load("anju", "doctor.sql")
 
 _CLOCK_LIMIT: Final = timedelta(seconds=5)
@@ -31,40 +32,6 @@ _HEARING_LIMIT: Final = timedelta(minutes=2)
 _BROKER_LIMIT_S: Final = 10.0
 _TIMESCALEDB_MIN: Final = (2, 18, 1)
 _PARTITIONS_AHEAD: Final = timedelta(days=7)
-
-
-class State(StrEnum):
-    """How a check ended."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    FAULT = "fault"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing examined.
-
-    Attributes:
-        name: what was examined.
-        found: what was found.
-        advice: what to do about it; empty where nothing is to be done.
-    """
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
-
-    def line(self) -> str:
-        """For people."""
-        advice = f"; {self.advice}" if self.advice else ""
-        return f"{self.state.value:<8} {self.name}: {self.found}{advice}"
-
-    def as_json(self) -> dict[str, str]:
-        """For programs."""
-        return {"check": self.name, "state": self.state.value, "found": self.found, "advice": self.advice}
 
 
 async def examine(settings: Callable[[], Settings]) -> list[Check]:
@@ -76,7 +43,8 @@ async def examine(settings: Callable[[], Settings]) -> list[Check]:
     checks = [Check(name="settings", state=State.GOOD, found="read, nothing unknown and nothing wrong")]
     checks += await _database(loaded)
     checks += await _brokers(loaded)
-    checks.append(_webhook(loaded))
+    checks += telling_checks.of_settings(loaded)
+    checks += await telling_checks.of_listener(loaded)
     return checks
 
 
@@ -202,9 +170,7 @@ async def _contents(conn: AsyncConnection[TupleRow], settings: Settings) -> list
             checks.append(
                 Check(name="partitions", state=state, found=found, advice="`anju ingest` makes them: start it")
             )
-    waiting = (await _row(conn, _SQL.pending))[0]
-    state, advice = (State.GOOD, "") if waiting == 0 else (State.WARNING, "see that `anju alerts` runs")
-    checks.append(Check(name="notifications", state=state, found=f"{waiting} waiting to be sent", advice=advice))
+    checks += await telling_checks.of_database(conn, settings, now)
     return checks
 
 
@@ -247,18 +213,6 @@ async def _broker(endpoint: Endpoint, settings: Settings) -> Check:
         found = redacted(" ".join(str(error).split())) or type(error).__name__
         advice = "is it running, does it speak MQTT 5, and are user and password in ANJU_MQTT_URL right?"
     return Check(name=name, state=State.FAULT, found=found, advice=advice)
-
-
-def _webhook(settings: Settings) -> Check:
-    if settings.webhook_url is None:
-        advice = "set ANJU_WEBHOOK_URL and ANJU_WEBHOOK_SECRET, or nobody is told of an alert"
-        return Check(name="webhook", state=State.WARNING, found="not configured", advice=advice)
-    if not settings.webhook_secrets:
-        advice = "set ANJU_WEBHOOK_SECRET to whsec_ and at least 24 random bytes in base64"
-        return Check(name="webhook", state=State.FAULT, found="has no secret to sign with", advice=advice)
-    return Check(
-        name="webhook", state=State.GOOD, found=f"configured, signed with {len(settings.webhook_secrets)} secret(s)"
-    )
 
 
 async def _row(conn: AsyncConnection[TupleRow], query: str) -> TupleRow:

@@ -23,6 +23,3 @@ SELECT min(heard_until) FROM hearing WHERE lane = 'bulk';
 
 -- name: unprotected
 SELECT count(DISTINCT home_id), count(DISTINCT told) FROM unprotected_home;
-
--- name: pending
-SELECT count(*) FROM notification WHERE state = 'pending';

@@ -15,6 +15,6 @@ SELECT h.home_id, a.path || '/' || h.name, w.due_at,
        EXISTS (SELECT FROM absence WHERE absence.home_id = h.home_id AND from_at <= %(now)s
                AND COALESCE(ended_at, until_at) > %(now)s)
 FROM home h JOIN area a USING (area_id) LEFT JOIN home_watch w USING (home_id)
-WHERE %(area)s::text IS NULL OR a.path = %(area)s OR starts_with(a.path, %(area)s || '/')
+WHERE NOT h.probe AND (%(area)s::text IS NULL OR a.path = %(area)s OR starts_with(a.path, %(area)s || '/'))
 ORDER BY a.path, h.name
 LIMIT %(limit)s;

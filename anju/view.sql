@@ -18,7 +18,7 @@ SELECT a.alert_id, a.kind, a.severity, a.state, a.reason, a.raised_at, a.times_r
 FROM alert a
 LEFT JOIN home h USING (home_id)
 LEFT JOIN area ar ON ar.area_id = h.area_id
-WHERE a.state <> 'closed' OR a.closed_at > %(closed_since)s
+WHERE (a.state <> 'closed' OR a.closed_at > %(closed_since)s) AND NOT a.probe
 ORDER BY a.raised_at DESC
 LIMIT 50;
 
