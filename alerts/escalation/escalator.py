@@ -13,7 +13,7 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from alerts import commands
+from alerts import cases, commands
 from alerts.commands import By
 from alerts.connection import while_connected
 from alerts.errors import Refused
@@ -32,6 +32,7 @@ _Q = sql.load(__package__, "escalation.sql")
 _LISTEN: Final = _Q.listen
 _BE_PATIENT: Final = _Q.be_patient
 _POLL_S: Final = 1.0
+_ADOPT_EVERY_S: Final = 60.0
 _AT_ONCE_S: Final = 0.02
 """Alerts that are due and were not claimed: somebody is changing them just now."""
 
@@ -91,14 +92,23 @@ class Escalator:
 
     async def _work(self, conn: AsyncConnection[Any]) -> None:
         await conn.execute(_BE_PATIENT)
+        adopted_s, loop = float("-inf"), asyncio.get_running_loop()
         while not self._stopping:
             self._wake.clear()
+            if loop.time() - adopted_s >= _ADOPT_EVERY_S:
+                adopted_s = loop.time()
+                await self._adopt(conn)
             if await self.carry_out(conn) == self._batch:
                 continue
             wait_s = await self._rest_s(conn)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
+
+    async def _adopt(self, conn: AsyncConnection[Any]) -> None:
+        """Takes up alerts of an earlier release, which may go on running beside us during an upgrade."""
+        if found := await cases.adopt(conn, self._clock()):
+            log.info("alerts_adopted", worker=self._worker, alerts=len(found))
 
     async def _rest_s(self, conn: AsyncConnection[Any]) -> float:
         """Until the next alert is due, and no longer than a lost notification may delay."""

@@ -276,3 +276,17 @@ async def test_a_policy_that_cannot_be_read_is_passed_over(
             await none_due(database, clock.now)
     assert [row[1] for row in await to_people(database)] == ["duty-1"]
     assert "escalation_policy_unreadable" in {line["event"] for line in logged}
+
+
+async def test_an_alert_of_the_release_before_is_told_too(
+    database: AsyncConnection[Any], database_url: str, homes: list[int]
+) -> None:
+    await report_now(database, press(1, home_id=homes[0]), now=NOON)
+    await database.execute("DELETE FROM escalation")  # that release knows nothing of it
+    clock = Clock()
+    async with escalate(escalator(database_url, clock)):
+
+        async def told() -> bool:
+            return len(await to_people(database)) == 1
+
+        await soon(told)

@@ -67,6 +67,8 @@ def test_the_built_in_ladders_have_one_for_every_alert_and_calls_for_help_begin_
             if severity is Severity.URGENT:
                 assert (chosen.digest_at, chosen.steps[0].ask, chosen.steps[0].tell[0].who) == (None, False, "duty")
     assert usual(Kind.BATTERY_LOW, Severity.TECHNICAL).digest_at is not None
+    for kind in (Kind.PROBE_LOST, Kind.HEARING_LOST):  # whoever runs the service mends it, however grave it is
+        assert usual(kind, Severity.HARD).steps[0].tell[0].who == "operator"
 
 
 def test_the_nearest_area_that_has_a_ladder_for_it_counts() -> None:
