@@ -7,10 +7,11 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure
 
-from alerts import case_writing, cases
-from alerts.case_writing import Author, Writing
-from alerts.cases import Known
-from alerts.lifecycle import Action, judge
+from alerts.life import cases
+from alerts.life import writing as case_writing
+from alerts.life.cases import Known
+from alerts.life.verdicts import Action, judge
+from alerts.life.writing import Author, Writing
 from alerts.messages import MessageType
 from alerts.model import Finding, Kind, Outcome, Reason, Severity, Subject, Verdict
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from anju.output import instant
 
 if TYPE_CHECKING:
-    from alerts.reading import AlertDetails, AlertRow, EntryRow, MessageRow
-    from alerts.teaching import Closing, Offer
+    from alerts.life.reading import AlertDetails, AlertRow, EntryRow, MessageRow
+    from alerts.life.teaching import Closing, Offer
 
 
 def where(alert: "AlertRow") -> str:

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts import commands
 from alerts.channels.results import Accepted, Outgoing, Result
-from alerts.commands import By
 from alerts.dispatch import Dispatcher
 from alerts.escalation.escalator import Escalator
 from alerts.findings import Finding
+from alerts.life import commands
+from alerts.life.commands import By
 from alerts.roster import storing
 from alerts.roster.model import Role, read
 from tests.alert_cases import Clock, report_now, soon

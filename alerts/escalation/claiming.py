@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from alerts import cases
-from alerts.cases import Place
 from alerts.escalation.model import Due, Phase, Row, Told, Waiting
+from alerts.life import cases
+from alerts.life.cases import Place
 from alerts.messages import MessageType
 from alerts.model import Subject, gateway_of
 from storage import sql

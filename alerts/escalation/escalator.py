@@ -13,8 +13,6 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
-from alerts import cases, commands
-from alerts.commands import By
 from alerts.connection import while_connected
 from alerts.errors import Refused
 from alerts.escalation import circle, claiming, metrics, writing
@@ -23,6 +21,8 @@ from alerts.escalation.claiming import Broken, Claimed
 from alerts.escalation.composing import loaded
 from alerts.escalation.model import Action, Circle, Due, Load, Planned
 from alerts.escalation.plan import plan
+from alerts.life import cases, commands
+from alerts.life.commands import By
 from storage import sql
 from storage.pool import is_passing_fault
 

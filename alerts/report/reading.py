@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts.lifecycle import FOUND_BY_PERSON, Action
+from alerts.life.verdicts import FOUND_BY_PERSON, Action
 from alerts.model import Kind, Outcome, Severity
 from alerts.report.figures import Past
 from alerts.report.month import Month, Served, padded

@@ -19,15 +19,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from alerts import answering, answers, links
-from alerts.answering import Taken
+from alerts import links
 from alerts.channels import inbound
 from alerts.channels.inbound import InboundReply, Receipt
 from alerts.channels.twilio import verify_signature
 from alerts.channels.voice_twilio import saying
-from alerts.deeds import Result
 from alerts.errors import BadCallback
 from alerts.receipts import record_receipt
+from alerts.replies import answering, answers
+from alerts.replies.answering import Taken
+from alerts.replies.deeds import Result
 from alerts.web.database import Pool, run
 from alerts.web.desk import DeskCall, why_not
 from alerts.web.limits import body_of

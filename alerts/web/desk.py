@@ -9,9 +9,9 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from standardwebhooks.webhooks import Webhook
 
-from alerts.deeds import Closes, Comments, Does, Reopens
 from alerts.model import Outcome
-from alerts.replies import Wish
+from alerts.replies.deeds import Closes, Comments, Does, Reopens
+from alerts.replies.meaning import Wish
 
 _STALE_AFTER: Final = timedelta(minutes=5)
 _WEBHOOK_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")

@@ -15,15 +15,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import answering, deeds, links
-from alerts.answering import Taken
-from alerts.deeds import Closes, Does, Reopens, Result
+from alerts import links
 from alerts.errors import NoSuchAlert
+from alerts.life.reading import show
 from alerts.links import BadLink, Link
 from alerts.model import Outcome
-from alerts.reading import show
-from alerts.replies import Wish
-from alerts.respondents import relation_to
+from alerts.replies import answering, deeds
+from alerts.replies.answering import Taken
+from alerts.replies.deeds import Closes, Does, Reopens, Result
+from alerts.replies.meaning import Wish
+from alerts.replies.respondents import relation_to
 from alerts.web import words
 from alerts.web.database import Pool, run
 from alerts.web.limits import RateLimit, body_of

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alerts.commands import Closing
-from alerts.deeds import Result
+from alerts.life.commands import Closing
+from alerts.replies.deeds import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

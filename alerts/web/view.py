@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from alerts.commands import Closing
-from alerts.deeds import Result
-from alerts.handling import REOPEN_WITHIN
+from alerts.life.commands import Closing
+from alerts.life.handling import REOPEN_WITHIN
+from alerts.life.reading import AlertDetails, AlertRow, EntryRow
 from alerts.model import Outcome, State
-from alerts.reading import AlertDetails, AlertRow, EntryRow
-from alerts.replies import Wish
+from alerts.replies.deeds import Result
+from alerts.replies.meaning import Wish
 from alerts.web import words
 from alerts.web.shapes import Button, Choice, Line, Moment, Page, Pressed, Reader, RelatedLine
 from alerts.web.words import Tongue, named, say

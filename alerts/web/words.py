@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from alerts.deeds import Result
 from alerts.model import Kind, Outcome, Severity, State
-from alerts.replies import Wish
+from alerts.replies.deeds import Result
+from alerts.replies.meaning import Wish
 
 Tongue = Literal["zh", "en"]
 Both = tuple[str, str]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
-    from alerts.commands import AlertRow, By
+    from alerts.life.commands import AlertRow, By
 
 app = typer.Typer(help="See alerts, take them over, end them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,7 +53,7 @@ def list_(
     as_json: _JSON = False,
 ) -> None:
     """List alerts: those of one home together, the home with the gravest first."""
-    from alerts import commands, reading
+    from alerts.life import commands, reading
 
     rows = ctx.with_database(
         context, lambda conn: commands.list_alerts(conn, closed=closed, probes=probes, area=area, limit=limit)
@@ -86,7 +86,7 @@ def list_(
 @app.command()
 def show(context: typer.Context, number: _ID, language: _LANGUAGE = Language.EN, as_json: _JSON = False) -> None:
     """Show one alert with its evidence, its history, the messages sent about it, and others of the same home."""
-    from alerts import commands
+    from alerts.life import commands
 
     found = ctx.with_database(context, lambda conn: commands.show(conn, number))
     if not as_json:
@@ -107,7 +107,7 @@ def show(context: typer.Context, number: _ID, language: _LANGUAGE = Language.EN,
 @app.command()
 def ack(context: typer.Context, number: _ID, by: _BY = None, comment: _COMMENT = None) -> None:
     """Take an alert over: others hear that somebody acts."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.acknowledge, number, _actor(by, comment))
     say(f"alert {number} is acknowledged")
@@ -123,7 +123,7 @@ def attend(
     comment: _COMMENT = None,
 ) -> None:
     """Say that somebody is on the way, or with --on-scene that they are there."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.on_scene if on_scene else commands.on_the_way, number, _actor(by, comment))
     say(f"alert {number}: on the {'scene' if on_scene else 'way'}")
@@ -132,7 +132,7 @@ def attend(
 @app.command()
 def decline(context: typer.Context, number: _ID, by: _BY = None, comment: _COMMENT = None) -> None:
     """Say that somebody cannot come: the next ones are told at once. Who has the alert gives it back."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.decline, number, _actor(by, comment))
     say(f"alert {number} is declined; the next step follows")
@@ -148,7 +148,7 @@ def assign(
     comment: _COMMENT = None,
 ) -> None:
     """Give or hand over an alert to somebody, who is told; acknowledging it stays theirs to do."""
-    from alerts import commands
+    from alerts.life import commands
 
     who = _actor(by, comment)
     ctx.with_database(context, lambda conn: commands.assign(conn, number, to, who))
@@ -164,7 +164,7 @@ def comment(
     by: _BY = None,
 ) -> None:
     """Enter something in an alert's history, also of a closed one."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.comment, number, _actor(by, text))
     say(f"alert {number}: entered")
@@ -187,7 +187,7 @@ def mute(
     comment: _COMMENT = None,
 ) -> None:
     """Tell nobody of a technical alert until a time; others cannot be muted."""
-    from alerts import commands
+    from alerts.life import commands
 
     until_at, who = arguments.instant(until, "--until"), _actor(by, comment)
     assert until_at is not None  # noqa: S101 (the option is required)
@@ -198,7 +198,7 @@ def mute(
 @app.command()
 def unmute(context: typer.Context, number: _ID, by: _BY = None, comment: _COMMENT = None) -> None:
     """Let a muted alert be told again."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.unmute, number, _actor(by, comment))
     say(f"alert {number} is not muted any more")
@@ -218,7 +218,7 @@ def close(
     Outcomes: genuine, false_away, false_at_family, false_hospital, false_forgot, false_device_fault, false_test, leak,
     other.
     """
-    from alerts import commands
+    from alerts.life import commands
     from alerts.model import Outcome
 
     by_person = [known.value for known in Outcome if known.by_person]
@@ -236,7 +236,7 @@ def close(
 @app.command()
 def reopen(context: typer.Context, number: _ID, by: _BY = None, comment: _COMMENT = None) -> None:
     """Open an alert again that was closed by mistake, within 24 hours; it is told from the beginning."""
-    from alerts import commands
+    from alerts.life import commands
 
     _do(context, commands.reopen, number, _actor(by, comment))
     say(f"alert {number} is open again")
@@ -252,7 +252,7 @@ def _do(
 
 
 def _actor(by: str | None, comment: str | None) -> "By":
-    from alerts.commands import By
+    from alerts.life.commands import By
 
     return By(actor=by or login(), source="cli", now=datetime.now(UTC), comment=comment)
 

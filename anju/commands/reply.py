@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
-    from alerts.reply_record import ReplyRow
+    from alerts.replies.record import ReplyRow
 
 app = typer.Typer(
     help="See what people answered by SMS, key, link or callback.",
@@ -38,7 +38,7 @@ def list_(
 
     A dash for the person: the number is nobody's on record.
     """
-    from alerts.reply_record import newest
+    from alerts.replies.record import newest
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "list[ReplyRow]":
         return await newest(conn, undone=undone, limit=limit)

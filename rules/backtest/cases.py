@@ -1,7 +1,7 @@
 """What would have been told of one home: stands in for the alerts, with nobody there to acknowledge or to close.
 
-Of the life of a case (`alerts.lifecycle`) what is left: a RAISE opens it or makes it graver, a CLEAR closes it, and a
-RECORD tells nobody.
+Of the life of a case (`alerts.life.verdicts`) what is left: a RAISE opens it or makes it graver, a CLEAR closes it,
+and a RECORD tells nobody.
 """
 
 from collections.abc import Iterable

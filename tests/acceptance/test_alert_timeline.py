@@ -10,11 +10,11 @@ import pytest
 from psycopg import AsyncConnection
 from standardwebhooks.webhooks import Webhook
 
-from alerts import commands
 from alerts.channels.webhook import WebhookChannel
-from alerts.commands import By
 from alerts.dispatch import Dispatcher
 from alerts.findings import Finding, Verdict
+from alerts.life import commands
+from alerts.life.commands import By
 from alerts.messages import AlertEvent
 from alerts.model import Outcome
 from tests.alert_cases import SECRET, Clock, Receiver, dry, press, receiver, register_homes, report_now, soon, status

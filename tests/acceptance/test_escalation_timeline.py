@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from alerts import commands
 from alerts.channels.results import Accepted, Fault, TryAgain
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from alerts.life import commands
 from alerts.model import Outcome
 from tests.alert_cases import NOON, dry, press, register_homes
 from tests.escalation_town import Town, contact, enrol, on_roster, town

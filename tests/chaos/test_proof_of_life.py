@@ -14,7 +14,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from alerts import commands
+from alerts.life import commands
 from anju.proof import worker
 from anju.proof.worker import ProofOptions
 from ingest.mqtt.options import Endpoint

@@ -11,13 +11,13 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from alerts import cases, commands
-from alerts.commands import By
 from alerts.errors import AlreadySo, ChangedMeanwhile, IllegalMove, NoSuchAlert, NoSuchPerson, NothingSaid
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict, report
-from alerts.lifecycle import Action
+from alerts.life import cases, commands
+from alerts.life.commands import By
+from alerts.life.reading import by_case
+from alerts.life.verdicts import Action
 from alerts.model import Outcome
-from alerts.reading import by_case
 from storage.pool import connect
 from tests.alert_cases import NOON, dry, entries, press, register_homes, report_now, soon, states, told
 

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from alerts import commands
-from alerts.commands import By, Closing
 from alerts.errors import AlreadySo, ChangedMeanwhile, IllegalMove, NoSuchAlert
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict, report
+from alerts.life import commands
+from alerts.life.commands import By, Closing
 from alerts.model import Outcome
 from storage.pool import connect
 from tests.alert_cases import NOON, dry, entries, press, register_homes, report_now, states, told

@@ -12,12 +12,12 @@ import pytest
 from psycopg import AsyncConnection
 from structlog.testing import capture_logs
 
-from alerts import commands
-from alerts.commands import By
 from alerts.escalation import storing
 from alerts.escalation.escalator import Escalator
 from alerts.escalation.plan import plan
 from alerts.escalation.policy import read
+from alerts.life import commands
+from alerts.life.commands import By
 from alerts.model import Outcome
 from storage.pool import connect
 from tests.alert_cases import NOON, Clock, dry, press, register_homes, report_now, soon

@@ -7,10 +7,10 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from alerts import answering
-from alerts.answering import Taken
 from alerts.channels.inbound import InboundReply
-from alerts.deeds import Result
+from alerts.replies import answering
+from alerts.replies.answering import Taken
+from alerts.replies.deeds import Result
 from storage.pool import connect
 from tests.reply_town import BACKUP, DAUGHTER, DUTY, STRANGER, ReplyTown, reply_town
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from alerts import commands
-from alerts.commands import By
 from alerts.findings import Verdict
+from alerts.life import commands
+from alerts.life.commands import By
 from alerts.model import Outcome
 from alerts.report.figures import Share
 from alerts.report.month import Month

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from alerts import commands
-from alerts.commands import By
+from alerts.life import commands
+from alerts.life.commands import By
 from alerts.model import Outcome
 from devices.model import WAKING, EventKind
 from devices.quantities import BATTERY, MOTION, VALVE_OPEN

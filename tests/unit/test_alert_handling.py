@@ -8,14 +8,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alerts import handling
-from alerts.cases import Place
 from alerts.errors import AlreadySo, IllegalMove
 from alerts.findings import Finding, Kind, Severity, Subject, Verdict
-from alerts.lifecycle import Action, Case, Change, Escalation, Past, judge
+from alerts.life import handling
+from alerts.life.cases import Place
+from alerts.life.teaching import absence_offer
+from alerts.life.verdicts import Action, Case, Change, Escalation, Past, judge
 from alerts.messages import NEWS, MessageType, priority
 from alerts.model import Attending, Outcome, Reason, State
-from alerts.teaching import absence_offer
 from tests.alert_cases import NOON, dry, press
 
 HOUR = timedelta(hours=1)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from alerts.errors import IllegalMove
 from alerts.findings import Finding, Kind, Severity, Verdict
-from alerts.handling import acknowledge, close
-from alerts.lifecycle import REARM_AFTER, Case, Change, Past, judge
+from alerts.life.handling import acknowledge, close
+from alerts.life.moves import MOVES, Move, move
+from alerts.life.verdicts import REARM_AFTER, Case, Change, Past, judge
 from alerts.messages import MessageType
 from alerts.model import Outcome, State
-from alerts.moves import MOVES, Move, move
 from tests.alert_cases import NOON, dry, press
 
 HOUR = timedelta(hours=1)

@@ -8,9 +8,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from alerts.life.reading import AlertDetails, AlertRow, EntryRow
+from alerts.life.teaching import Closing, Offer
 from alerts.model import Kind, Outcome, Reason, Severity, State
-from alerts.reading import AlertDetails, AlertRow, EntryRow
-from alerts.teaching import Closing, Offer
 from anju import alert_lines
 from anju.cli import app
 from tests.alert_cases import NOON

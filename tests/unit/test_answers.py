@@ -2,9 +2,9 @@
 
 import pytest
 
-from alerts import answers
-from alerts.deeds import Result
-from alerts.replies import Wish
+from alerts.replies import answers
+from alerts.replies.deeds import Result
+from alerts.replies.meaning import Wish
 from alerts.templates.segments import length
 
 CODES = tuple(f"{n:03d}" for n in range(12))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from alerts.lifecycle import Action, Case, Past, judge
+from alerts.life.verdicts import Action, Case, Past, judge
 from alerts.model import State
 from rules.backtest.cases import Cases
 from tests.unit.backtest_worlds import START, H

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.replies import AskWhich, Means, NothingOpen, ToldOf, Understood, Wish, choose, understand
+from alerts.replies.meaning import AskWhich, Means, NothingOpen, ToldOf, Understood, Wish, choose, understand
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from alerts.lifecycle import Action
+from alerts.life.teaching import AbsenceReason
+from alerts.life.verdicts import Action
 from alerts.model import Attending, Kind, Outcome, Severity, State
-from alerts.replies import Wish
-from alerts.teaching import AbsenceReason
+from alerts.replies.meaning import Wish
 from alerts.web import words
 
 

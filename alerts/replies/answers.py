@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from alerts.deeds import Result
-from alerts.replies import Wish
+from alerts.replies.deeds import Result
+from alerts.replies.meaning import Wish
 
 _SHOWN_CODES: Final = 5
 

@@ -1,4 +1,4 @@
-"""The life of a case, and what each verdict of a rule does to it. What people do with it is in `alerts.handling`.
+"""The life of a case, and what each verdict of a rule does to it. What people do with it is in `alerts.life.handling`.
 
 Pure: a case, its past, a finding and `now` go in; the changed case, its entry and its message come out.
 """
@@ -11,9 +11,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from alerts.life.moves import Move, move
 from alerts.messages import MessageType
 from alerts.model import Attending, Finding, Kind, Outcome, Reason, Severity, State, Verdict
-from alerts.moves import Move, move
 
 #: A condition that holds after a person closed its case, and of which it is unknown whether it began anew, may be
 #: raised again after this time.

@@ -6,12 +6,13 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
-from alerts import acting, case_writing, cases, handling
-from alerts.acting import By
-from alerts.case_writing import Author, Writing
 from alerts.errors import ChangedMeanwhile, IllegalMove, NoSuchAlert
+from alerts.life import acting, cases, handling
+from alerts.life import writing as case_writing
+from alerts.life.acting import By
+from alerts.life.teaching import Closing, absence_offer
+from alerts.life.writing import Author, Writing
 from alerts.model import Kind, Outcome, State, Subject
-from alerts.teaching import Closing, absence_offer
 from storage import sql
 
 _Q = sql.load(__package__, "commands.sql")

@@ -7,8 +7,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from alerts.channels.inbound import InboundReply
-from alerts.commands import By
-from alerts.replies import ToldOf
+from alerts.life.commands import By
+from alerts.replies.meaning import ToldOf
 from registry.people import person_by_address
 from storage import sql
 

@@ -10,8 +10,9 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
-from alerts import cases, messages
-from alerts.lifecycle import Action, Change, Escalation
+from alerts import messages
+from alerts.life import cases
+from alerts.life.verdicts import Action, Change, Escalation
 from alerts.model import Reason
 from alerts.wording import text_of
 from storage import sql

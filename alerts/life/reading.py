@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, class_row, dict_row
 from pydantic import JsonValue
 
-from alerts import cases
 from alerts.errors import NoSuchAlert
+from alerts.life import cases
 from alerts.model import Attending, Kind, Outcome, Reason, Severity, State
 from alerts.wording import Language, text_of
 from storage import sql

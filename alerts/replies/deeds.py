@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts import commands
-from alerts.commands import By, Closing
 from alerts.errors import AlreadySo, ChangedMeanwhile, IllegalMove, NoSuchAlert, NothingSaid
+from alerts.life import commands
+from alerts.life.commands import By, Closing
 from alerts.model import Outcome
-from alerts.replies import Wish
+from alerts.replies.meaning import Wish
 
 _TRIES: Final = 3
 

@@ -1,7 +1,7 @@
 """What people answer is done: one transaction keeps the answer, changes the alert and writes what is said in return.
 
 Each answer counts once, by its provider's id, whatever repeats it. Nothing here decides what a text means
-(`alerts.replies`) or what a case may do (`alerts.lifecycle`).
+(`alerts.replies.meaning`) or what a case may do (`alerts.life.verdicts`).
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ import structlog
 from prometheus_client import Counter
 from psycopg import AsyncConnection
 
-from alerts import answers, deeds, replies, reply_record, respondents
 from alerts.channels.inbound import InboundReply
-from alerts.commands import By, Closing
-from alerts.deeds import Does, Result
+from alerts.life.commands import By, Closing
 from alerts.links import Link
 from alerts.messages import MessageType
-from alerts.replies import AskWhich, Means, NothingOpen, Understood, Wish
-from alerts.reply_record import Arrived
-from alerts.respondents import Sender
+from alerts.replies import answers, deeds, meaning, record, respondents
+from alerts.replies.deeds import Does, Result
+from alerts.replies.meaning import AskWhich, Means, NothingOpen, Understood, Wish
+from alerts.replies.record import Arrived
+from alerts.replies.respondents import Sender
 from storage import sql
 
 log = structlog.get_logger()
@@ -77,11 +77,11 @@ async def take(conn: AsyncConnection[Any], reply: InboundReply, now: datetime) -
     async with conn.transaction():
         about, person_id = await respondents.sender_of(conn, reply)
         sender = None if person_id is None else await respondents.lock(conn, person_id)
-        understood = replies.understand(reply.text)
+        understood = meaning.understand(reply.text)
         language = None if sender is None else sender.language
-        reply_id = await reply_record.keep(conn, arrived, sender, about, now)
+        reply_id = await record.keep(conn, arrived, sender, about, now)
         if reply_id is None:
-            earlier = await reply_record.earlier(conn, arrived)
+            earlier = await record.earlier(conn, arrived)
             repeated = Taken(result=Result.REPEATED, earlier=earlier, wish=understood.wish, language=language)
             return _counted(through, repeated, sender)
         if sender is None:
@@ -92,7 +92,7 @@ async def take(conn: AsyncConnection[Any], reply: InboundReply, now: datetime) -
             taken = await _answered(
                 conn, reply, sender=sender, understood=understood, about=about, through=through, now=now
             )
-        await reply_record.settle(conn, reply_id, taken.result, taken.alert_id)
+        await record.settle(conn, reply_id, taken.result, taken.alert_id)
     return _counted(through, taken, sender)
 
 
@@ -108,14 +108,14 @@ async def press(conn: AsyncConnection[Any], link: Link, does: Does, once: str, n
         sender = await respondents.lock(conn, link.person_id)
         if sender is None:
             return _counted(Through.LINK, Taken(result=Result.UNKNOWN_SENDER, alert_id=link.alert_id), None)
-        reply_id = await reply_record.keep(conn, arrived, sender, link.alert_id, now)
+        reply_id = await record.keep(conn, arrived, sender, link.alert_id, now)
         if reply_id is None:
-            earlier = await reply_record.earlier(conn, arrived)
+            earlier = await record.earlier(conn, arrived)
             repeated = Taken(result=Result.REPEATED, earlier=earlier, alert_id=link.alert_id)
             return _counted(Through.LINK, repeated, sender)
         by = await respondents.acting(conn, sender, link.alert_id, Through.LINK, now)
         taken = await _done(conn, link.alert_id, does, by)
-        await reply_record.settle(conn, reply_id, taken.result, taken.alert_id)
+        await record.settle(conn, reply_id, taken.result, taken.alert_id)
     return _counted(Through.LINK, taken, sender)
 
 
@@ -130,7 +130,7 @@ async def call_back(
     arrived = Arrived(provider="webhook", provider_id=call_id, said=deeds.name_of(does))
     async with conn.transaction():
         sender = await respondents.by_key(conn, actor)
-        reply_id = await reply_record.keep(conn, arrived, sender, None, now)
+        reply_id = await record.keep(conn, arrived, sender, None, now)
         if reply_id is None:
             return _counted(Through.WEBHOOK, Taken(result=Result.REPEATED, alert_id=alert_id), sender)
         if sender is None:
@@ -138,7 +138,7 @@ async def call_back(
         else:
             by = await respondents.acting(conn, sender, alert_id, Through.WEBHOOK, now)
         taken = await _done(conn, alert_id, does, by)
-        await reply_record.settle(conn, reply_id, taken.result, taken.alert_id)
+        await record.settle(conn, reply_id, taken.result, taken.alert_id)
     return _counted(Through.WEBHOOK, taken, sender)
 
 
@@ -153,7 +153,7 @@ async def _answered(
     now: datetime,
 ) -> Taken:
     told_of = await respondents.told_of(conn, sender, about)
-    choice = replies.choose(understood.code, told_of)
+    choice = meaning.choose(understood.code, told_of)
     codes: tuple[str, ...] = ()
     match choice:
         case NothingOpen():

@@ -7,11 +7,12 @@ from typing import Any
 from psycopg import AsyncConnection
 from pydantic import JsonValue
 
-from alerts import case_writing, cases
-from alerts.case_writing import Author, Writing
-from alerts.cases import Locked, Recipient
 from alerts.errors import ChangedMeanwhile, NoSuchAlert
-from alerts.lifecycle import Change
+from alerts.life import cases
+from alerts.life import writing as case_writing
+from alerts.life.cases import Locked, Recipient
+from alerts.life.verdicts import Change
+from alerts.life.writing import Author, Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

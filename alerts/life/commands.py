@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts import acting, handling
-from alerts.acting import By
-from alerts.cases import Locked, Recipient
-from alerts.ending import close, close_probe, reopen
 from alerts.errors import NoSuchPerson, NothingSaid
-from alerts.lifecycle import Action, Change
-from alerts.reading import AlertDetails, AlertRow, EntryRow, MessageRow, list_alerts, related, show
-from alerts.teaching import Closing
+from alerts.life import acting, handling
+from alerts.life.acting import By
+from alerts.life.cases import Locked, Recipient
+from alerts.life.ending import close, close_probe, reopen
+from alerts.life.reading import AlertDetails, AlertRow, EntryRow, MessageRow, list_alerts, related, show
+from alerts.life.teaching import Closing
+from alerts.life.verdicts import Action, Change
 from storage import sql
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What people do with a case, and the escalation in their stead: pure, by the table in `alerts.moves`.
+"""What people do with a case, and the escalation in their stead: pure, by the table in `alerts.life.moves`.
 
 Each function returns the change, or raises IllegalMove and changes nothing; AlreadySo says that what was asked for
 holds already. `telling` is whether nobody has answered the newest call yet: a further press in a case that somebody
@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.errors import AlreadySo, IllegalMove
-from alerts.lifecycle import Action, Case, Change, Escalation, begin
+from alerts.life.moves import Move, move
+from alerts.life.verdicts import Action, Case, Change, Escalation, begin
 from alerts.messages import MessageType
 from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject, Verdict
-from alerts.moves import Move, move
 
 #: How long after its end a case may be reopened by a person; later it is better to look anew.
 REOPEN_WITHIN: Final = timedelta(hours=24)

@@ -7,8 +7,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from alerts.deeds import Result
-from alerts.respondents import Sender, storable
+from alerts.replies.deeds import Result
+from alerts.replies.respondents import Sender, storable
 from storage import sql
 
 _Q = sql.load(__package__, "replies.sql")
