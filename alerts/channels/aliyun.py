@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
+from yarl import URL
+
 from alerts.channels.http import Answer, HttpProvider, checked_url
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
@@ -105,7 +107,7 @@ class AliyunApi(HttpProvider):
 
     async def _act(self, action: str, params: Mapping[str, str], now: datetime) -> Answer | Fault:
         query = canonical_query(params)
-        host = self._endpoint.netloc.decode()
+        host = self._endpoint.host_port_subcomponent or ""
         headers = {
             "host": host,
             "x-acs-action": action,
@@ -115,7 +117,8 @@ class AliyunApi(HttpProvider):
             "x-acs-version": self._version,
         }
         headers["authorization"] = authorization(self._keys, "POST", "/", query, headers)
-        return await self._ask("POST", self._endpoint.copy_with(raw_path=b"/?" + query.encode()), headers=headers)
+        # The query goes out to the letter as it was signed.
+        return await self._ask("POST", URL(f"{self._endpoint.origin()}/?{query}", encoded=True), headers=headers)
 
 
 class AliyunSms(AliyunApi):

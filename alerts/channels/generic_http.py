@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-import httpx
 from pydantic import JsonValue
+from yarl import URL
 
-from alerts.channels.http import Answer, HttpProvider, checked_url
+from alerts.channels.http import Answer, HttpProvider, are_headers, checked_url
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.errors import BadProvider
@@ -78,10 +78,8 @@ class GenericHttp(HttpProvider):
             raise BadProvider(f"{options.name} does not say where {{to}} and {{text}} stand in the request")
         if options.result_path is not None and not options.accepted_results:
             raise BadProvider(f"{options.name} has a result_path but no accepted_results")
-        try:
-            httpx.Headers(dict(options.headers)).raw  # noqa: B018
-        except (UnicodeEncodeError, TypeError):
-            raise BadProvider(f"a header of {options.name} has signs that no header may have") from None
+        if not are_headers(options.headers):
+            raise BadProvider(f"a header of {options.name} has signs that no header may have")
         self._options = options
 
     async def send(self, sms: Sms, now: datetime) -> Result:
@@ -93,7 +91,7 @@ class GenericHttp(HttpProvider):
         return read_answer(self._options, answer, sms)
 
 
-def request(options: GenericHttpOptions, url: httpx.URL, sms: Sms) -> tuple[httpx.URL, dict[str, str], bytes]:
+def request(options: GenericHttpOptions, url: URL, sms: Sms) -> tuple[URL, dict[str, str], bytes]:
     """Address, headers and body of the request."""
     places = {"to": sms.to, "to_digits": sms.to.lstrip("+"), "text": sms.text, "reference": str(sms.reference)}
 
@@ -118,7 +116,7 @@ def request(options: GenericHttpOptions, url: httpx.URL, sms: Sms) -> tuple[http
         headers.setdefault("content-type", "application/json; charset=utf-8")
         content = json.dumps(filled_json(options.json_body), ensure_ascii=False).encode()
     if options.query:
-        url = url.copy_merge_params({key: filled(value) for key, value in options.query.items()})
+        url = url.update_query({key: filled(value) for key, value in options.query.items()})
     return url, headers, content
 
 

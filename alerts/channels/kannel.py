@@ -7,8 +7,7 @@ password nor text stands in an address that somebody might log.
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
-
-import httpx
+from urllib.parse import urlsplit
 
 from alerts.channels.http import Answer, HttpProvider, checked_url
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
@@ -82,7 +81,7 @@ def request(options: KannelOptions, sms: Sms) -> tuple[dict[str, str], bytes]:
         if value is not None:
             headers[f"X-Kannel-{name}"] = value
     if options.receipt_url is not None:
-        joint = "&" if httpx.URL(options.receipt_url).query else "?"
+        joint = "&" if urlsplit(options.receipt_url).query else "?"
         headers["X-Kannel-DLR-Mask"] = str(_REPORTS)
         # Kannel puts the state and its connection in the places of %d and %i.
         headers["X-Kannel-DLR-Url"] = f"{options.receipt_url}{joint}id={sms.reference}&state=%d&smsc=%i"

@@ -108,7 +108,7 @@ class TencentSms(HttpProvider):
             },
             ensure_ascii=False,
         ).encode()
-        host = self._endpoint.netloc.decode()
+        host = self._endpoint.host_port_subcomponent or ""
         headers = {
             "authorization": authorization(options.keys, "sms", host, body, now),
             "content-type": _CONTENT_TYPE,
@@ -118,7 +118,7 @@ class TencentSms(HttpProvider):
             "x-tc-timestamp": str(int(now.timestamp())),
             "x-tc-version": "2021-01-11",
         }
-        answer = await self._ask("POST", self._endpoint.copy_with(raw_path=b"/"), content=body, headers=headers)
+        answer = await self._ask("POST", self._endpoint.origin(), content=body, headers=headers)
         return read_answer(answer, self.name)
 
 

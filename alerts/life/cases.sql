@@ -102,7 +102,7 @@ WITH changed AS (
         closed_at = %(closed_at)s, outcome = %(outcome)s, sign_of_life_at = %(sign_of_life_at)s, times_raised = %(times_raised)s,
         reason_id = %(reason_id)s, reason_values = %(reason_values)s, reason = %(reason)s, evidence = %(evidence)s
     WHERE alert_id = %(alert_id)s AND version = %(version)s
-    RETURNING alert_id, home_id, raised_at, closed_at
+    RETURNING alert_id, home_id, raised_at, closed_at, probe
 ), entered AS (
     INSERT INTO alert_entry (alert_id, at, actor, source, action, detail, event_id)
     SELECT alert_id, %(now)s, %(actor)s, %(source)s, %(action)s, %(detail)s, %(event_id)s FROM changed
@@ -154,6 +154,8 @@ WITH changed AS (
           UNION
           SELECT n.channel, n.recipient, NULL, NULL FROM notification n
           WHERE n.alert_id = %(alert_id)s AND %(tell)s AND n.person_id IS NULL
+            -- What a probe sent through a real channel was for once.
+            AND NOT EXISTS (SELECT FROM changed WHERE probe AND n.channel <> 'probe')
           UNION ALL
           (SELECT DISTINCT ON (n.channel, n.recipient) n.channel, n.recipient, n.person_id, n.body ->> 'audience'
            FROM notification n JOIN person p USING (person_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -86,13 +87,18 @@ async def test_presses_come_through_and_a_frozen_stage_is_noticed(
     monitor: Monitor,
 ) -> None:
     broker = mosquitto()
-    with Hook() as hook:
-        stages = settings(database_url, broker.url, webhook_url=hook.url, webhook_secret=SECRET)
+    with Hook() as hook, Hook() as recorder:
+        receiver = [{"name": "recorder", "url": recorder.url, "secrets": [SECRET]}]
+        stages = settings(
+            database_url, broker.url, webhook_url=hook.url, webhook_secret=SECRET, webhook=json.dumps(receiver)
+        )
         options = ProofOptions(
             database_url=database_url,
             broker=Endpoint.parse(broker.url),
             press_every=timedelta(seconds=PRESS_EVERY_S),
             press_limit=timedelta(seconds=PRESS_LIMIT_S),
+            recorder="recorder",
+            receivers=("default", "recorder"),
             dead_man_url=monitor.url,
             check_every=timedelta(seconds=0.1),
             signal_every=timedelta(seconds=0.2),
@@ -119,6 +125,8 @@ async def test_presses_come_through_and_a_frozen_stage_is_noticed(
                 began = time.monotonic()
                 await eventually(lambda: monitor.called_since(began), 10)
                 assert kinds_told(hook) == []  # told to nobody
+                # One press an hour passes a real channel, signed and marked.
+                assert [post.message()["type"] for post in recorder.posts] == ["anju.probe"]
                 assert await commands.list_alerts(database) == []
 
                 for number, frozen in enumerate((rules, alerts), start=1):

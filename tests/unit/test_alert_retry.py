@@ -3,11 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.channels.http import Answer, retry_after_s
 from alerts.channels.results import Accepted, Fault, GiveUp, Outgoing, TryAgain
 from alerts.channels.webhook import read_answer
 from alerts.messages import MessageType, give_up_after, priority
@@ -88,7 +88,7 @@ def test_a_message_is_given_up_only_by_its_time_or_by_the_receiver() -> None:
     ],
 )
 def test_what_a_status_means(status: int, expected: object) -> None:
-    assert read_answer(status, httpx.Headers()) == expected
+    assert read_answer(Answer(status=status)) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,8 @@ def test_what_a_status_means(status: int, expected: object) -> None:
     [("30", 30.0), ("", None), ("-1", None), ("٣", None), ("soon", None), ("9" * 400, None)],
 )
 def test_retry_after_is_read_with_care(given_header: str, expected: float | None) -> None:
-    answer = read_answer(429, httpx.Headers([(b"retry-after", given_header.encode())]))
+    assert retry_after_s(given_header) == expected
+    answer = read_answer(Answer(status=429, retry_after_s=expected))
     assert answer == TryAgain(fault=Fault.BUSY, retry_after_s=expected)
 
 
