@@ -17,7 +17,7 @@ from registry.policy import DEFAULTS, Policy
 from rules.backtest.cases import Cases
 from rules.backtest.recording import MeterRecord
 from rules.evaluate import Standing, evaluate
-from rules.learning import LOOKED_BACK, PERIOD, History, counting, epoch, learned
+from rules.learning import LOOKED_BACK, History, counting, learned, learned_at, learned_next
 from rules.library.catalogue import HOME_RULES
 from rules.rule import Rule
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
@@ -164,7 +164,7 @@ class Home:
 
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:
-            self._learn(epoch(self._home_id, now), self._learns)
+            self._learn(learned_at(self._home_id, now), self._learns)
         counted = counting(self._profiles, now)
         if counted != self._counted:
             self._counted, self._standing = counted, {}  # what the lines said before no longer stands
@@ -183,9 +183,8 @@ class Home:
         return bool(look.findings)
 
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
-        """Learns the home as of an epoch."""
+        """Learns the home as of a moment."""
         earliest_s = (at - LOOKED_BACK).timestamp()
-        self._learns_at = at + PERIOD
         self._profiles = learn(
             History(
                 home_id=self._home_id,
@@ -197,6 +196,7 @@ class Home:
                 known=self._profiles,
             )
         )
+        self._learns_at = learned_next(self._home_id, at, self._profiles)
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""

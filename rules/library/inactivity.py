@@ -93,7 +93,7 @@ class Inactivity:
                     earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
                 due = max(due, _at_most(earliest_s, now + self.max_latency))
         if snapshot.policy.inactivity_learned:
-            due = min(due, next_change(snapshot.home_id, now))
+            due = min(due, next_change(snapshot.home_id, now, snapshot.profiles))
         return Judgement(
             findings=tuple(findings),
             next_due=due,
