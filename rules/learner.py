@@ -1,4 +1,4 @@
-"""The loop that learns homes' habits, once a week each, from what they sent before the epoch; daily until they are known.
+"""The loop that learns homes' habits, from what they sent before: once a week each, daily until they are known.
 
 Looks never learn: they take what is here. A profile counts from a day after its epoch on, and is made within that day,
 so that what a look finds does not depend on when it was made.

@@ -6,7 +6,8 @@ crossed first speaks:
 
 - municipal, soft: less than 10 L in 12 h (Shanghai Changning, Shenzhen Longgang), until the home's own line is learned;
 - municipal, hard: nothing in 24 h, or less than the volume that a programme sets (Taicang, Liaocheng, Anji: 10 L);
-- learned, soft and hard: no use for longer than this home ever is without (`rules.profile`);
+- learned, soft and hard: no use for longer than this home ever is without (`rules.profile`), and softly only for
+  longer than it has just been (`rules.lately`);
 - first use: none since midnight by a time of day, where the policy names one (Sakaki).
 """
 
@@ -38,7 +39,7 @@ class Inactivity:
     """Raises while an episode lasts, clears with use after it, records one that came and went between two looks."""
 
     name = "inactivity"
-    release = 3
+    release = 4
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -115,13 +116,14 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
     drawn = []
     least_s = habits.least_silence_s(policy)
-    for name, severity, limit, shortest_s in (
-        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s),
-        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s),
+    in_need = [(from_at.timestamp(), until_at.timestamp()) for from_at, until_at in snapshot.emergencies]
+    for name, severity, limit, shortest_s, emergencies in (
+        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s, in_need),
+        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0, None),
+        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s, None),
     ):
         if limit is not None:
-            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s)
+            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
             drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry))))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
