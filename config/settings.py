@@ -8,25 +8,34 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     PositiveFloat,
     PositiveInt,
-    PostgresDsn,
     SecretStr,
-    TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.channels import ChatTable, SmsTable, VoiceTable, WebhookTable, tabled
 from config.errors import SettingsError
+from config.values import (
+    DatabaseUrl,
+    HttpUrl,
+    LinkSecret,
+    MqttUrl,
+    Port,
+    TopicPrefixes,
+    WebhookSecret,
+    listed,
+    refuse,
+)
 
 PREFIX: Final = "ANJU_"
 # Variables with our prefix that are no settings: where the file is, and what steers the tests.
@@ -35,78 +44,6 @@ _TEST_PREFIX: Final = "ANJU_TEST_"
 # The name that the environment uses where it is not simply the key in capitals.
 _VARIABLE_OF: Final = {"mqtt_urls": "ANJU_MQTT_URL", "webhook_secrets": "ANJU_WEBHOOK_SECRET"}
 _KEY_OF: Final = {variable: key for key, variable in _VARIABLE_OF.items()}
-_POSTGRES: Final = TypeAdapter(PostgresDsn)
-
-
-def _refuse(text: str) -> PydanticCustomError:
-    return PydanticCustomError("anju", "{text}", {"text": text})
-
-
-def _listed(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _grouped(value: object) -> object:
-    """`native=anju-east, native=anju-west` as a table of lists; a table as it is, with single words as lists of one."""
-    if isinstance(value, str):
-        groups: dict[str, list[str]] = {}
-        for pair in filter(None, map(str.strip, value.split(","))):
-            name, _, word = pair.partition("=")
-            groups.setdefault(name.strip(), []).append(word.strip())
-        return groups
-    if isinstance(value, Mapping):
-        return {name: (words,) if isinstance(words, str) else words for name, words in value.items()}
-    return value
-
-
-def _topic_prefixes(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    for words in value.values():
-        if not words or any(not word or set(word) & set("/+#\0") for word in words):
-            raise _refuse("has a prefix that is no single topic level; right would be zigbee2mqtt=z2m-east")
-    return value
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    try:
-        _POSTGRES.validate_python(value.get_secret_value())
-    except ValidationError:
-        raise _refuse("is no database URL; right would be postgresql://user:password@host:5432/name") from None
-    return value
-
-
-def _mqtt_url(value: SecretStr) -> SecretStr:
-    right = "right would be mqtt://user:password@host:1883 or mqtts://user:password@host:8883"
-    try:
-        parts = urlsplit(value.get_secret_value())
-        port = parts.port
-    except ValueError:
-        raise _refuse(f"has a faulty host or port; {right}") from None
-    if parts.scheme not in ("mqtt", "mqtts"):
-        raise _refuse(f"does not start with mqtt:// or mqtts://; {right}")
-    if not parts.hostname or port == 0:
-        raise _refuse(f"names no host, or port 0; {right}")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise _refuse(f"has something after host and port; {right}")
-    return value
-
-
-def _http_url(value: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(value.get_secret_value())
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _refuse("is no web address; right would be https://host/path")
-    return value
-
-
-def _webhook_secret(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}={0,2}", value.get_secret_value()):
-        raise _refuse("is no Standard Webhooks secret; right would be whsec_ and at least 24 random bytes in base64")
-    return value
 
 
 def _worker_id() -> str:
@@ -119,14 +56,6 @@ def default_data_dir() -> Path:
     return Path("/var/lib/anju") if os.geteuid() == 0 else platformdirs.user_data_path("anju")
 
 
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-MqttUrl = Annotated[SecretStr, AfterValidator(_mqtt_url)]
-HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
-TopicPrefixes = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_grouped), AfterValidator(_topic_prefixes)]
-WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
 class Settings(BaseSettings):
     """One installation's settings. Secrets and URLs that may hold one never show in repr; ask `get_secret_value()`."""
 
@@ -135,7 +64,7 @@ class Settings(BaseSettings):
     )
 
     database_url: DatabaseUrl | None = None
-    mqtt_urls: Annotated[tuple[MqttUrl, ...], BeforeValidator(_listed)] = ()
+    mqtt_urls: Annotated[tuple[MqttUrl, ...], BeforeValidator(listed)] = ()
     mqtt_ca_file: Path | None = None
     worker_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(default_factory=_worker_id)
 
@@ -150,7 +79,23 @@ class Settings(BaseSettings):
     emergency_webhook_url: HttpUrl | None = None
     emergency_webhook_secret: WebhookSecret | None = None
     webhook_url: HttpUrl | None = None
-    webhook_secrets: Annotated[tuple[WebhookSecret, ...], BeforeValidator(_listed)] = ()
+    webhook_secrets: Annotated[tuple[WebhookSecret, ...], BeforeValidator(listed)] = ()
+
+    webhook: Annotated[tuple[WebhookTable, ...], BeforeValidator(tabled)] = ()
+    sms: Annotated[tuple[SmsTable, ...], BeforeValidator(tabled)] = ()
+    voice: Annotated[tuple[VoiceTable, ...], BeforeValidator(tabled)] = ()
+    chat: Annotated[tuple[ChatTable, ...], BeforeValidator(tabled)] = ()
+
+    public_url: HttpUrl | None = None
+    link_secret: LinkSecret | None = None
+    alerts_http_address: str = "127.0.0.1"
+    alerts_http_port: Port = 0
+    alerts_http_proxies: Annotated[tuple[str, ...], BeforeValidator(listed)] = ("127.0.0.1", "::1")
+    language: Literal["zh", "en"] = "zh"
+    sms_full_place: bool = False
+    probe_interval_s: Annotated[float, Field(ge=0, le=3_600)] = 60
+    probe_recorder: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = None
+    dead_man_url: HttpUrl | None = None
 
     inactivity_volume_l: PositiveFloat = 10
     inactivity_window_h: Annotated[float, Field(gt=0, le=168)] = 12
@@ -161,6 +106,7 @@ class Settings(BaseSettings):
     metrics_port_ingest: Port = 0
     metrics_port_rules: Port = 0
     metrics_port_alerts: Port = 0
+    metrics_port_probe: Port = 0
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_dir: Path = Field(default_factory=default_data_dir)
@@ -169,14 +115,29 @@ class Settings(BaseSettings):
     @classmethod
     def _is_readable(cls, value: Path | None) -> Path | None:
         if value is not None and not os.access(value, os.R_OK):
-            raise _refuse("is no file that can be read; right would be the path of a PEM file")
+            raise refuse("is no file that can be read; right would be the path of a PEM file")
         return value
 
     @field_validator("webhook_secrets", "mqtt_urls")
     @classmethod
     def _has_no_twins(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if len({secret.get_secret_value() for secret in value}) != len(value):
-            raise _refuse("names the same one twice; name each once")
+            raise refuse("names the same one twice; name each once")
+        return value
+
+    @field_validator("webhook", "sms", "voice", "chat")
+    @classmethod
+    def _has_names_of_their_own(
+        cls, value: tuple[WebhookTable | SmsTable | VoiceTable | ChatTable, ...], info: ValidationInfo
+    ) -> tuple[WebhookTable | SmsTable | VoiceTable | ChatTable, ...]:
+        names = [table.name for table in value]
+        if info.field_name == "voice":
+            # Attempts, receipts and replies are known by the provider's name, of messages and calls alike.
+            names += [table.name for table in info.data.get("sms", ())]
+        if info.field_name == "webhook" and "default" in names:
+            raise refuse("has a table with the name default, which is the one of webhook_url; choose another")
+        if len(set(names)) != len(names):
+            raise refuse("has two tables of one name; give each a name of its own")
         return value
 
     @classmethod
@@ -266,6 +227,13 @@ _EXAMPLES: Final = {
     "emergency_webhook_secret": "right would be whsec_ and at least 24 random bytes in base64",
     "worker_id": "right would be 1 to 40 letters, digits, '_' or '-'",
     "mqtt_ca_file": "right would be the path of a PEM file",
+    "public_url": "right would be https://host/path",
+    "dead_man_url": "right would be https://host/path",
+    "link_secret": "right would be 32 random characters or more",
+    "webhook": "docs/providers.md has an example of each table",
+    "sms": "docs/providers.md has an example of each table",
+    "voice": "docs/providers.md has an example of each table",
+    "chat": "docs/providers.md has an example of each table",
     "topic_prefixes": "right would be zigbee2mqtt=z2m-east, or in the file a table of lists",
 }
 
@@ -280,8 +248,11 @@ def _example(key: str) -> str:
 def _explained(error: ErrorDetails, named: Mapping[str, str]) -> str:
     key = str(error["loc"][0])
     place = f" ({_ordinal(error['loc'][1])})" if len(error["loc"]) > 1 and isinstance(error["loc"][1], int) else ""
-    said = error["msg"].rstrip(".")
-    shown = f"{named.get(key, variable_of(key))}{place}"
+    # Within a table: its kind, then the key.
+    if len(error["loc"]) > 2:
+        place += f", {error['loc'][-1]},"
+    said = " ".join(error["msg"].rstrip(".").split())
+    shown = f"{named.get(key, variable_of(key))}{' '.join(place.splitlines())}"
     if error["type"] == "anju":
         return f"{shown} {said}"
     return f"{shown} is wrong: {said[0].lower()}{said[1:]}; {_example(key)}"

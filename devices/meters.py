@@ -5,6 +5,7 @@ recover, start again from zero, tremble, let a little water back, and are exchan
 the whole series as it is known now: more readings may tell better what an earlier one was. Pure; amounts are litres.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from operator import sub
@@ -155,6 +156,12 @@ def _steady(totals_l: Sequence[float]) -> bool:
     return not used_l or (min(used_l) >= 0.0 and max(used_l) <= ABSURD_AT_ONCE_L)
 
 
+def _unsteady(totals_l: Sequence[float]) -> list[int]:
+    """The places of totals that fall, or leap, from the one before, and the end."""
+    steps_l = map(sub, totals_l[1:], totals_l)
+    return [*(place for place, step_l in enumerate(steps_l, 1) if not 0.0 <= step_l <= ABSURD_AT_ONCE_L), len(totals_l)]
+
+
 def _clock_cuts(times_s: Sequence[float], received_s: Sequence[float]) -> list[int]:
     """Where a clock that was behind was set right: the hours it made up for were never lived through.
 
@@ -192,12 +199,17 @@ class _Register:
         self._backflow = max(BACKFLOW_L, 2 * step_l)
         self._wraps = _REGISTER_WRAPS if pulse_l is None else [pulse_l * count for count in _COUNTER_WRAPS]
         self._run = [0]
+        self._unsteady = _unsteady(self._totals)
         self._tops = [0]  # for each place in the run, the one of the highest total so far
 
     def runs(self) -> list[Run]:
         found: list[list[int]] = []
         place, count = 1, len(self._times)
         while place < count:
+            if (plain := self._plain_until(place)) > place:
+                self._take_all(place, plain)
+                place = plain
+                continue
             fall_l = self._totals[self._tops[-1]] - self._totals[place]
             if fall_l <= self._jitter and self._follows(self._tops[-1], place):
                 self._take(place)
@@ -225,6 +237,21 @@ class _Register:
                 place += 1
         found.append(self._run)
         return [self._settled(run) for run in found]
+
+    def _plain_until(self, place: int) -> int:
+        """Up to where the register plainly goes on rising from its highest total, which is the last one taken."""
+        before = place - 1
+        if self._run[-1] != before or self._totals[before] != self._totals[self._tops[-1]]:
+            return place
+        return self._unsteady[bisect_left(self._unsteady, place)]
+
+    def _take_all(self, place: int, end: int) -> None:
+        totals, top = self._totals, self._tops[-1]
+        self._run += range(place, end)
+        for taken in range(place, end):
+            if totals[taken] > totals[top]:
+                top = taken
+            self._tops.append(top)
 
     def _take(self, place: int) -> None:
         self._run.append(place)
@@ -274,6 +301,7 @@ class _Register:
                 self._carried += whole_l
                 for later in range(place, len(self._totals)):
                     self._totals[later] += whole_l
+                self._unsteady = _unsteady(self._totals)
                 return True
         return False
 

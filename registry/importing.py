@@ -4,17 +4,15 @@ One row names a home and, where the cells are filled, a resident and a device of
 rows. `registry.applying` writes what this module has passed.
 """
 
-import csv
-import io
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, NamedTuple
-from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from devices.errors import NameInvalid
+from registry.csv_rows import check_text, decoded, records
 from registry.errors import DeviceRefused, Fault, ImportRefused
 
 REQUIRED: Final = ("area", "home")
@@ -35,7 +33,6 @@ DEFAULT_DRIVER: Final = "native"
 DEFAULT_INTERVAL_S: Final = 900
 """A device without a stated interval is expected every 15 minutes: one that is not watched for silence must say so."""
 
-_MAX_TEXT: Final = 200
 _MAX_DEVICE_NAME: Final = 128
 _MAX_INTERVAL_S: Final = 31 * 24 * 3600
 _NOT_IN_TOPICS: Final = frozenset("+#")
@@ -113,11 +110,11 @@ def read_rows(
     Raises:
         ImportRefused: with every fault of the file.
     """
-    text = _decode(data, encoding)
+    text = decoded(data, encoding)
     faults: list[Fault] = []
     rows: list[ImportRow] = []
     cells_at: dict[tuple[str, ...], int] = {}
-    for line, cells in _records(text, faults):
+    for line, cells in records(text, COLUMNS, REQUIRED, faults):
         content = tuple(cells[column] for column in COLUMNS)
         if (first := cells_at.setdefault(content, line)) != line:
             faults.append(Fault(line=line, column=None, problem=f"is the same as line {first}"))
@@ -151,90 +148,13 @@ def check_device(cells: Mapping[str, str], *, drivers: Collection[str], naming: 
         faults.append(Fault(line=None, column=column, problem=problem))
 
     filled = dict.fromkeys(COLUMNS, "") | {column: text.strip() for column, text in cells.items()}
-    _check_text(filled, fault)
+    check_text(filled, fault)
     if not filled["device"]:
         fault("device", "is empty")
     device = _device(filled, _Known(drivers, naming), fault)
     if device is None or faults:
         raise DeviceRefused(faults)
     return device
-
-
-def _decode(data: bytes, encoding: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8-sig":
-        raise ImportRefused([_whole("is UTF-16 text: save it as 'CSV UTF-8', or say --encoding utf-16")])
-    try:
-        return data.decode(encoding)
-    except LookupError:
-        problem = f"there is no encoding named {encoding!r}: try utf-8 or gb18030"
-        raise ImportRefused([Fault(line=None, column=None, problem=problem)]) from None
-    except UnicodeError as error:
-        at = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = data.count(b"\n", 0, at) + 1
-        problem = f"is not {encoding.removesuffix('-sig').upper()} text"
-        if encoding != "gb18030" and _is_gbk(data):
-            problem += "; it may be GBK: save it as 'CSV UTF-8', or say --encoding gb18030"
-        raise ImportRefused([Fault(line=line, column=None, problem=problem)]) from None
-
-
-def _is_gbk(data: bytes) -> bool:
-    try:
-        data.decode("gb18030")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _whole(problem: str) -> Fault:
-    return Fault(line=None, column=None, problem=f"the file {problem}")
-
-
-def _records(text: str, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yields line number and cells by column, every known column present and stripped."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    line = 0
-    try:
-        for record in reader:
-            start, line = line + 1, reader.line_num
-            cells = [cell.strip() for cell in record]
-            if not any(cells):
-                continue
-            if header is None:
-                header = [cell.lower() for cell in cells]
-                _check_header(header)
-            elif len(cells) != len(header):
-                problem = f"has {len(cells)} cells, the header has {len(header)}"
-                faults.append(Fault(line=start, column=None, problem=problem))
-            else:
-                yield start, dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        faults.append(Fault(line=line + 1, column=None, problem=f"is not CSV: {error}"))
-    if header is None and not faults:
-        raise ImportRefused([_whole(f"is empty; its first line must name the columns: {','.join(COLUMNS)}")])
-
-
-def _check_header(header: Sequence[str]) -> None:
-    faults: list[Fault] = []
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        faults.append(Fault(line=1, column=None, problem="columns must be separated by commas"))
-        raise ImportRefused(faults)
-    for column in header:
-        if column not in COLUMNS:
-            close = get_close_matches(column, COLUMNS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(COLUMNS)}"
-            faults.append(Fault(line=1, column=None, problem=f"unknown column {column!r}; {hint}"))
-    faults.extend(
-        Fault(line=1, column=None, problem=f"the column {column!r} is missing")
-        for column in REQUIRED
-        if column not in header
-    )
-    faults.extend(
-        Fault(line=1, column=None, problem=f"the column {column!r} stands there twice")
-        for column in sorted({column for column in header if column and header.count(column) > 1})
-    )
-    if faults:
-        raise ImportRefused(faults)
 
 
 def _read_row(
@@ -245,7 +165,7 @@ def _read_row(
     def fault(column: str, problem: str) -> None:
         faults.append(Fault(line=line, column=column, problem=problem))
 
-    _check_text(cells, fault)
+    check_text(cells, fault)
     area = _area(cells["area"], fault)
     if not cells["home"]:
         fault("home", "is empty")
@@ -257,14 +177,6 @@ def _read_row(
         return None
     home = HomeKey(area, cells["home"])
     return ImportRow(line=line, home=home, time_zone=time_zone, resident=cells["resident"] or None, device=device)
-
-
-def _check_text(cells: Mapping[str, str], fault: Callable[[str, str], None]) -> None:
-    for column in COLUMNS:
-        if len(cells[column]) > _MAX_TEXT:
-            fault(column, f"is longer than {_MAX_TEXT} characters")
-        elif any(category(character) in ("Cc", "Cs") for character in cells[column]):
-            fault(column, "has a line break or a control character in it")
 
 
 def _area(text: str, fault: Callable[[str, str], None]) -> str:

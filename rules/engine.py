@@ -49,7 +49,7 @@ def _token() -> str:
 
 def asked_by(look: Look) -> str:
     """Which rule asked for the next look, or `retry` (a rule failed), or `longest_wait`."""
-    asked = [(until, name) for name, (_, until) in look.standing.items() if until <= look.due_at]
+    asked = [(until, name) for name, (_, until, _) in look.standing.items() if until <= look.due_at]
     if asked:
         return min(asked)[1]
     return "retry" if any(failure.retry_at <= look.due_at for failure in look.failures.values()) else "longest_wait"

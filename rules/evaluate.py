@@ -1,8 +1,8 @@
 """One look at one home: every rule over the same snapshot, each failing for itself alone. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -20,14 +20,14 @@ _IMPAIRED: Final = "monitoring_impaired"
 
 
 class Standing(NamedTuple):
-    """A judgement, and the moment before which no data can change it."""
+    """A judgement, the moment before which no data can change it, and that of the look that made it."""
 
     judgement: Judgement
     until: datetime
+    judged_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """What a look at a home concludes, and what the next one needs to know.
 
     Attributes:
@@ -41,8 +41,8 @@ class Look:
     looked_until: datetime
     ongoing: Mapping[str, datetime]
     failures: Mapping[str, Failure]
-    errors: Mapping[str, Exception] = field(default_factory=dict)
-    standing: Mapping[str, Standing] = field(default_factory=dict)
+    errors: Mapping[str, Exception] = MappingProxyType({})
+    standing: Mapping[str, Standing] = MappingProxyType({})
 
 
 def evaluate(
@@ -60,18 +60,18 @@ def evaluate(
         standing: what the last look left, where nothing but readings was added since: a rule whose judgement still
             stands is not asked again.
     """
-    judged: dict[str, Standing] = {}
+    judged = dict(standing)
     findings: list[Finding] = []
     failures: dict[str, Failure] = {}
     errors: dict[str, Exception] = {}
     for rule in rules:
+        if (known := standing.get(rule.name)) is not None:
+            if now < known.until:
+                continue
+            del judged[rule.name]
         failure = snapshot.failures.get(rule.name)
         if failure is not None and now < failure.retry_at:
             failures[rule.name] = failure
-            continue
-        known = standing.get(rule.name)
-        if known is not None and now < known.until:
-            judged[rule.name] = known
             continue
         try:
             judgement = rule.evaluate(snapshot, now)
@@ -80,20 +80,23 @@ def evaluate(
             failures[rule.name] = _failed_again(failure, now)
             continue
         findings += judgement.findings
-        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency))
+        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency), now)
     impairment, impaired_since = _impairment(snapshot, judged, failures, now)
     if impairment is not None:
         findings.append(impairment)
-    ongoing = {name: since for name, (judgement, _) in judged.items() if (since := judgement.ongoing_since) is not None}
-    ongoing |= {name: since for name, since in snapshot.ongoing.items() if name in failures}
+    ongoing: dict[str, datetime] = {}
+    reached: list[datetime] = []
+    for name, (judgement, _, _) in judged.items():
+        if judgement.ongoing_since is not None:
+            ongoing[name] = judgement.ongoing_since
+        if judgement.judged_until is not None:
+            reached.append(judgement.judged_until)
+    if failures:
+        ongoing |= {name: since for name, since in snapshot.ongoing.items() if name in failures}
+        # While a rule fails, what it has not judged stays to be judged.
+        reached = [snapshot.judge_from(now)]
     if impaired_since is not None:
         ongoing[_IMPAIRED] = impaired_since
-    # While a rule fails, what it has not judged stays to be judged.
-    reached = (
-        [snapshot.judge_from(now)]
-        if failures
-        else [j.judged_until for j, _ in judged.values() if j.judged_until is not None]
-    )
     return Look(
         home_id=snapshot.home_id,
         findings=tuple(findings),
@@ -113,14 +116,16 @@ def _failed_again(before: Failure | None, now: datetime) -> Failure:
 
 
 def _due(home_id: int, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime) -> datetime:
-    # The longest wait differs from home to home: homes looked at together once do not stay together for ever.
-    spread = _SPREAD * (crc32(home_id.to_bytes(8, "big")) / 2**32)
-    due = now + LONGEST_WAIT - spread
-    for _, until in judged.values():
-        due = min(due, until)
+    due = min([until for _, until, _ in judged.values()], default=now + LONGEST_WAIT)
     for failure in failures.values():
         due = min(due, failure.retry_at)
-    return max(due, now + _SHORTEST_WAIT)
+    return max(min(due, now + _longest_wait(home_id)), now + _SHORTEST_WAIT)
+
+
+@lru_cache(maxsize=1024)
+def _longest_wait(home_id: int) -> timedelta:
+    """It differs from home to home: homes looked at together once do not stay together for ever."""
+    return LONGEST_WAIT - _SPREAD * (crc32(home_id.to_bytes(8, "big")) / 2**32)
 
 
 def _impairment(
@@ -130,14 +135,18 @@ def _impairment(
 
     And since when it is.
     """
-    found = [impairment for judgement, _ in judged.values() for impairment in judgement.impairments]
+    found: list[Impairment] = []
+    known = True
+    for judgement, _, _ in judged.values():
+        found += judgement.impairments
+        known = known and judgement.impairments_known
     found += [_rule_failed(name, failure, now) for name, failure in failures.items()]
     known_since = snapshot.ongoing.get(_IMPAIRED)
     if found:
         first = min(found, key=lambda impairment: (impairment.since, impairment.about))
         evidence = {impairment.about: impairment.reason.id for impairment in found}
         return _impaired(snapshot, Verdict.RAISE, first.since, first.reason, evidence), first.since
-    if not all(judgement.impairments_known for judgement, _ in judged.values()):
+    if not known:
         return None, known_since
     if known_since is None and Kind.MONITORING_IMPAIRED not in snapshot.open_kinds:
         return None, None

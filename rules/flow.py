@@ -12,7 +12,9 @@ length of the span is chosen on real homes (`bench.drips`): at 24 h twice as man
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise, repeat
+from operator import mul, sub, truediv
 from typing import Final, NamedTuple
 
 from devices.meters import EXACT_STEP_L
@@ -50,6 +52,13 @@ def base_flow(segment: Segment) -> Sequence[float]:
     """The base flow of one meter between each instant and the next, L/h; empty where there is none at all."""
     spans = [span for begin, end in _unrested(segment) for span in _spans_within(segment, begin, end)]
     return _largest(spans, len(segment.at_s) - 1) if spans else ()
+
+
+def rests(segment: Segment) -> bool:
+    """Whether one meter has shown no flow for a pause up to now: while that goes on, no base flow can change."""
+    at_s, places, last = segment.at_s, moved(segment), len(segment.at_s) - 1
+    begin = places[-1] if places else 0
+    return last - begin >= _LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
 
 
 def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
@@ -139,28 +148,39 @@ def _windows(segment: Segment) -> list[_Window]:
         bound_l_h, begin_s, before_l = 0.0, at_s[begin], totals_l[begin]
         used_l = totals_l[end] - before_l
         if used_l > ROUNDING_L:
-            bound_l_h = 3600.0 * min(
-                used_l / (at_s[end] - begin_s),
-                (totals_l[third] - before_l + step_l) / (at_s[third] - begin_s),
-                (totals_l[second] - before_l + step_l) / (at_s[second] - begin_s),
-            )
+            bound_l_h = used_l / (at_s[end] - begin_s)
+            if (shorter_l_h := (totals_l[third] - before_l + step_l) / (at_s[third] - begin_s)) < bound_l_h:
+                bound_l_h = shorter_l_h
+            if (shorter_l_h := (totals_l[second] - before_l + step_l) / (at_s[second] - begin_s)) < bound_l_h:
+                bound_l_h = shorter_l_h
+            bound_l_h *= 3600.0
         windows.append(_Window(end, bound_l_h))
     return windows
 
 
 def _ends(at_s: Sequence[float], length_s: float, intervals: int) -> list[int]:
     """For each instant the first that is so much later, by time and by intervals; beyond the last where none is."""
-    count = len(at_s)
-    ends = [bisect_left(at_s, begin_s + length_s) for begin_s in at_s]
-    return [end if end >= least else min(least, count) for least, end in enumerate(ends, intervals)]
+    count, ends = len(at_s), list[int]()
+    end = 0
+    for least, begin_s in enumerate(at_s, intervals):
+        ends_s = begin_s + length_s
+        while end < count and at_s[end] < ends_s:
+            end += 1
+        ends.append(end if end >= least else min(least, count))
+    return ends
 
 
 def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[_Span]:
     """The spans without a pause in a part of a stretch."""
     part = slice(begin, end + 1)
-    cut = segment._replace(at_s=segment.at_s[part], low_l=segment.low_l[part], high_l=segment.high_l[part])
-    for span in _spans(cut, _windows(cut)):
+    for span in _spans_of(tuple(segment.at_s[part]), tuple(segment.low_l[part]), segment.step_l):
         yield _Span(begin + span.begin, begin + span.end, span.rate_l_h)
+
+
+@lru_cache(maxsize=512)  # what lies between two pauses is the same at the next look, and in the next week's learning
+def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[_Span]:
+    part = Segment(at_s, totals_l, totals_l, step_l)
+    return _spans(part, _windows(part))
 
 
 def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
@@ -189,10 +209,10 @@ def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
 
 def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
     """For each interval the largest rate of the spans that hold it."""
-    base: list[float] = []
+    base = [0.0] * spans[0].begin
     largest: deque[_Span] = deque()
     following = 0
-    for place in range(intervals):
+    for place in range(spans[0].begin, max(span.end for span in spans)):
         while following < len(spans) and spans[following].begin <= place:
             while largest and largest[-1].rate_l_h <= spans[following].rate_l_h:
                 largest.pop()
@@ -201,7 +221,7 @@ def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
         while largest and largest[0].end <= place:
             largest.popleft()
         base.append(largest[0].rate_l_h if largest else 0.0)
-    return base
+    return base + [0.0] * (intervals - len(base))
 
 
 @remembered
@@ -212,11 +232,9 @@ def _net(segment: Segment) -> Segment:
 
 def _less(segment: Segment, base: Sequence[float]) -> Segment:
     """What an interval shows less than its share of the base, for want of digits, the next ones make up for."""
-    flowed_l = accumulate(
-        (rate_l_h * (b - a) / 3600.0 for rate_l_h, (a, b) in zip(base, pairwise(segment.at_s), strict=True)),
-        initial=0.0,
-    )
-    net_l = list(accumulate((total_l - flow_l for total_l, flow_l in zip(segment.low_l, flowed_l, strict=True)), max))
+    lasted_s = map(sub, segment.at_s[1:], segment.at_s)
+    flowed_l = accumulate(map(truediv, map(mul, base, lasted_s), repeat(3600.0)), initial=0.0)
+    net_l = list(accumulate(map(sub, segment.low_l, flowed_l), max))
     return segment._replace(low_l=net_l, high_l=net_l)
 
 

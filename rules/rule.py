@@ -1,8 +1,9 @@
 """What a rule is: a name, a release, and a pure function from a snapshot to a judgement."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from alerts.findings import Finding, Reason
 from rules.snapshot import Snapshot
@@ -22,25 +23,46 @@ class Impairment:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Word(NamedTuple):
+    """What has come of a home's only device since it was judged: readings in their order and on time, and no more.
+
+    Attributes:
+        heard_at: when it was last heard.
+        covered_s: the measured time of its newest reading, epoch seconds.
+        moved_s: when its register showed another total than at the reading before ...
+        moved_l: ... and how much more; negative where it fell.
+    """
+
+    heard_at: datetime
+    covered_s: float
+    moved_s: Sequence[float] = ()
+    moved_l: Sequence[float] = ()
+
+
+Stands = Callable[[Word, datetime], datetime | None]
+"""When to ask again, where nothing has changed by a moment but what a word says; None: the rule is to be asked then."""
+
+
+class Judgement(NamedTuple):
     """What a rule concludes.
 
     Attributes:
-        findings: what it has to say that is not said yet.
         next_due: the earliest moment at which the verdict could change under any data that may arrive.
+        findings: what it has to say that is not said yet.
         impairments: what kept it from judging.
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
+        stands: tells from little whether asking again would conclude the same, and tell nothing new; None: it cannot.
     """
 
-    findings: tuple[Finding, ...] = ()
     next_due: datetime
+    findings: tuple[Finding, ...] = ()
     impairments: tuple[Impairment, ...] = ()
     impairments_known: bool = True
     judged_until: datetime | None = None
     ongoing_since: datetime | None = None
+    stands: Stands | None = None
 
 
 class Rule(Protocol):

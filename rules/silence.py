@@ -10,7 +10,7 @@ from dataclasses import replace
 from rules.dry import Dryness, Spell
 from rules.lately import Ended, spared_until
 from rules.remembered import remembered
-from rules.segment import ROUNDING_L, Segment
+from rules.segment import ROUNDING_L, Segment, moved, moves_l
 
 Limit = Callable[[float], float]
 """From when a silence began to when it is too long, both epoch seconds; never falling, and infinite for never."""
@@ -39,20 +39,19 @@ def silences(
     for segment in segments:
         at_s, last = segment.at_s, len(segment.at_s) - 1
         told: list[Spell] = []
-        begins = _begins(segment, use_l)
-        for begin, use in zip(begins, [*begins[1:], last + 1], strict=True):
-            until_s = at_s[use - 1]
-            if use - 1 == begin or until_s < too_long_s or until_s - at_s[begin] < least_s:
+        for begin, until in _lasting(segment, use_l, least_s):
+            until_s = at_s[until]
+            if until_s < too_long_s:
                 continue
             too_long_s = limit(at_s[begin])
             if until_s < too_long_s:
                 continue
             told_s = max(too_long_s, spared_until(ended, at_s[begin]))
             if until_s >= told_s:
-                told.append(_spell(segment, begin, use - 1, told_s, lasts=use > last))
-            if use <= last and _is_past(emergencies, at_s[begin], until_s):
+                told.append(_spell(segment, begin, until, told_s, lasts=until == last))
+            if until < last and _is_past(emergencies, at_s[begin], until_s):
                 ended.append(Ended(until_s, until_s - at_s[begin]))
-        if spells and spells[-1].lasts and (len(begins) > 1 or told):
+        if spells and spells[-1].lasts and (told or len(_begins(segment, use_l)) > 1):
             spells[-1] = replace(spells[-1], lasts=False)
         spells += told
     if not segments:
@@ -79,9 +78,22 @@ def came_through(segments: Sequence[Segment], *, use_l: float, limit: Limit, eme
 
 
 @remembered
+def _lasting(segment: Segment, use_l: float, least_s: float) -> Sequence[tuple[int, int]]:
+    """From where to where the silences of two readings and more go on that last so long."""
+    at_s, begins = segment.at_s, _begins(segment, use_l)
+    return [
+        (begin, use - 1)
+        for begin, use in zip(begins, [*begins[1:], len(at_s)], strict=True)
+        if use - 1 > begin and at_s[use - 1] - at_s[begin] >= least_s
+    ]
+
+
+@remembered
 def _begins(segment: Segment, use_l: float) -> Sequence[int]:
     """Where each silence begins, ascending; each lasts up to the instant before the next, or the end of the cover."""
     low_l, high_l, count = segment.low_l, segment.high_l, len(segment.low_l)
+    if low_l is high_l and min(moves_l(segment), default=use_l) >= use_l:
+        return [0, *moved(segment)]
     begins: list[int] = []
     begin = 0
     while begin < count:

@@ -6,10 +6,13 @@ Series keep instants as epoch seconds: a look goes over hundreds of them, and a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from alerts.findings import Kind
 from registry.policy import Policy
 from rules.profile import Profile
+from rules.remembered import remembered
 
 DEFAULT_INTERVAL_S = 900.0
 """Assumed where an installation does not say how often its device reports."""
@@ -134,11 +137,15 @@ class Installation:
     @property
     def interval(self) -> timedelta:
         """How often to look for something new from it."""
-        return timedelta(seconds=max(self.interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+        return _interval(self.interval_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+@lru_cache(maxsize=1024)
+def _interval(interval_s: int | None) -> timedelta:
+    return timedelta(seconds=max(interval_s or DEFAULT_INTERVAL_S, SHORTEST_INTERVAL_S))
+
+
+class Hearing(NamedTuple):
     """The span over which ingest has heard every broker without a break."""
 
     until: datetime
@@ -252,8 +259,7 @@ def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late
 
     Before what it judges by, where habits are learned, what may be remembered of silences that are over.
     """
-    lately = LATELY + policy.longest_window if policy.inactivity_learned else timedelta()
-    judged_by = judged_by_from(looked_until, policy, now)
+    lately, judged_by = _lately(policy), judged_by_from(looked_until, policy, now)
     if looked_until is None:
         return max(now - late_window, min(judged_by, now - FIRST_LOOK - policy.longest_window - lately))
     return max(now - late_window, judged_by - lately)
@@ -267,7 +273,17 @@ def judged_by_from(looked_until: datetime | None, policy: Policy, now: datetime)
     """
     if looked_until is None:
         return now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window)
-    return min(looked_until, now) - policy.longest_window - max(OVERLAP, policy.longest_window, BASE_SPAN)
+    return min(looked_until, now) - _read_behind(policy)
+
+
+@remembered
+def _read_behind(policy: Policy) -> timedelta:
+    return policy.longest_window + max(OVERLAP, policy.longest_window, BASE_SPAN)
+
+
+@remembered
+def _lately(policy: Policy) -> timedelta:
+    return LATELY + policy.longest_window if policy.inactivity_learned else timedelta()
 
 
 def instant(epoch_s: float) -> datetime:

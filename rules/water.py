@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from operator import sub
-from statistics import median
 from typing import Final
 
 from devices import meters
@@ -72,7 +71,9 @@ def _spacing(water: WaterSeries) -> timedelta | None:
     times_s = water.measured_s[-_SPACED_BY:]
     if len(times_s) <= _SPACED_LEAST:
         return None
-    return timedelta(seconds=median(map(sub, times_s[1:], times_s)))
+    apart_s = sorted(map(sub, times_s[1:], times_s))
+    middle = len(apart_s) // 2
+    return timedelta(seconds=apart_s[middle] if len(apart_s) % 2 else (apart_s[middle - 1] + apart_s[middle]) / 2)
 
 
 @remembered

@@ -9,7 +9,8 @@ import contextlib
 import json
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -21,6 +22,8 @@ from alerts.channels.results import Accepted, Fault, GiveUp, Outgoing, Result, T
 from alerts.errors import BadWebhook
 from alerts.messages import instant_text
 
+#: The site's own receiver, told of every alert.
+SITE: Final = "default"
 _MAX_RESPONSE_BYTES: Final = 64 * 1024
 _DRAIN_TIMEOUT_S: Final = 1.0
 _PROVIDER_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
@@ -37,19 +40,32 @@ _TRY_AGAIN: Final = {
 _BY_CLASS: Final = {3: Fault.REDIRECTED, 4: Fault.REFUSED, 5: Fault.SERVER_FAULT}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """Who gets messages.
+
+    Attributes:
+        url: Where they go.
+        secrets: `whsec_...`; each message is signed with every one of them, so that they can be changed without a gap.
+    """
+
+    url: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
 class WebhookChannel:
-    """One receiver. Enter it as a context: its connections stay open between messages.
+    """Receivers by name. Enter it as a context: its connections stay open between messages.
 
     Args:
-        url: Where the messages go.
-        secrets: `whsec_...`; each message is signed with every one of them, so that they can be changed without a gap.
+        url: Where the site's own messages go: the address of the receiver `default`.
+        secrets: What those are signed with.
         source: Which installation of Anju this is; the `source` of the CloudEvents.
-        recipient: Under which name the outbox knows this receiver.
+        receivers: Further receivers, by the names that people's addresses have.
         timeout_s: How long one attempt may take in all.
         max_connections: How many attempts run at once.
 
     Raises:
-        BadWebhook: The address is no http(s) URL, or a secret is missing, empty or not base64.
+        BadWebhook: An address is no http(s) URL, or a secret is missing, empty or not base64.
     """
 
     name = "webhook"
@@ -57,16 +73,17 @@ class WebhookChannel:
     def __init__(
         self,
         *,
-        url: str,
-        secrets: Sequence[str],
         source: str,
-        recipient: str = "default",
+        url: str | None = None,
+        secrets: Sequence[str] = (),
+        receivers: Mapping[str, Receiver] | None = None,
         timeout_s: float = 10.0,
         max_connections: int = 64,
     ) -> None:
-        self.recipient = recipient
-        self._url = _checked(url)
-        self._signers = _signers(secrets)
+        named = dict(receivers or {})
+        if url is not None:
+            named[SITE] = Receiver(url=url, secrets=tuple(secrets))
+        self._receivers = {name: (_checked(one.url), _signers(one.secrets)) for name, one in named.items()}
         self._source = source
         self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
@@ -91,6 +108,10 @@ class WebhookChannel:
 
     async def send(self, message: Outgoing, now: datetime) -> Result:
         """Posts the message once. A 2xx is an acceptance, whatever the response's body says."""
+        receiver = self._receivers.get(message.recipient)
+        if receiver is None:
+            return TryAgain(fault=Fault.UNKNOWN_RECIPIENT)
+        url, signers = receiver
         try:
             text = _body(message, self._source)
         except (KeyError, TypeError, ValueError):
@@ -100,12 +121,12 @@ class WebhookChannel:
             "content-type": "application/cloudevents+json; charset=utf-8",
             "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signer.sign(webhook_id, now, text) for signer in self._signers),
+            "webhook-signature": " ".join(signer.sign(webhook_id, now, text) for signer in signers),
         }
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._client.stream("POST", self._url, content=text.encode(), headers=headers) as response,
+                self._client.stream("POST", url, content=text.encode(), headers=headers) as response,
             ):
                 result = read_answer(response.status_code, response.headers)
                 await _drain(response)

@@ -6,11 +6,13 @@ and hearing is always up to now: an outage of ours is no property of a recording
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
-from itertools import pairwise
-from typing import Final
+from itertools import compress, count, pairwise
+from operator import ne
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from devices import meters
 from registry.policy import DEFAULTS, Policy
@@ -19,11 +21,12 @@ from rules.backtest.recording import MeterRecord
 from rules.evaluate import Standing, evaluate
 from rules.learning import LOOKED_BACK, History, counting, learned, learned_at, learned_next
 from rules.library.catalogue import HOME_RULES
-from rules.rule import Rule
+from rules.rule import Rule, Word
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
 
 _AHEAD_S: Final = 600.0  # readings dated further ahead are refused by ingest
 _BEGINNING: Final = instant(0.0)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +95,18 @@ class World:
     leaves_standing: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(NamedTuple):
     """What one look leaves for the next one, as the database keeps it."""
 
     due_at: datetime
     looked_until: datetime | None = None
-    ongoing: Mapping[str, datetime] = field(default_factory=dict)
-    failures: Mapping[str, Failure] = field(default_factory=dict)
+    ongoing: Mapping[str, datetime] = MappingProxyType({})
+    failures: Mapping[str, Failure] = MappingProxyType({})
+
+
+def _moves(series: Series) -> Sequence[int]:
+    """The places of the readings that show another total than the one before, ascending."""
+    return list(compress(count(1), map(ne, series.totals_l[1:], series.totals_l)))
 
 
 class Home:
@@ -116,6 +123,7 @@ class Home:
         self._home_id = home_id
         self._series = series
         self._world = world
+        self._begins_at = series.begins_at
         self._watch = Watch(due_at=max(watched_from, series.begins_at))
         received_s = series.received_s
         self._in_order = all(earlier <= later for earlier, later in pairwise(received_s))
@@ -124,11 +132,13 @@ class Home:
             for measured, received in zip(series.measured_s, received_s, strict=True)
         )
         self._standing: Mapping[str, Standing] = {}
+        self._moves = _moves(series)
         self._seen: tuple[tuple[int, int], Installation] | None = None
         self._learns = world.learn if world.policy.inactivity_learned else None
         self._learns_at = _BEGINNING
         self._profiles: tuple[Learned, ...] = ()
         self._counted: tuple[Learned, ...] = ()
+        self._counts_until = _BEGINNING
         self.cases = Cases()
         self.looks = 0
         self.rule_errors: dict[str, Exception] = {}
@@ -137,7 +147,7 @@ class Home:
         """The same home as it stands now, with another future, of which it learns nothing."""
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
-        twin._series, twin._learns, twin._seen = series, None, None
+        twin._series, twin._learns, twin._seen, twin._moves = series, None, None, _moves(series)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
 
@@ -159,25 +169,55 @@ class Home:
                 now = heappop(extra)
             if now >= until:
                 return
+            if now == self._watch.due_at and self._stands(now):
+                continue
             if self._look(now) and enough is not None and enough(self.cases):
                 return
+
+    def _stands(self, now: datetime) -> bool:
+        """Whether the rules that ask for this look would say the same again; if so, puts off when they ask."""
+        asking = [(name, known) for name, known in self._standing.items() if known.until <= now]
+        if not asking or any(known.judgement.stands is None for _, known in asking):
+            return False
+        if not self._in_order or self._late or now >= self._counts_until:
+            return False
+        series, heard = self._series, self._received_by(now.timestamp())
+        if not heard or series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
+            return False
+        heard_at, covered_s = instant(series.received_s[heard - 1]), series.measured_s[heard - 1]
+        put_off: dict[str, Standing] = {}
+        for name, known in asking:
+            judgement, _, judged_at = known
+            moved = self._moved_since(self._received_by(judged_at.timestamp()), heard)
+            again = None if judgement.stands is None else judgement.stands(Word(heard_at, covered_s, *moved), now)
+            if again is None:
+                return False
+            put_off[name] = Standing(judgement, again, judged_at)
+        self._standing = {**self._standing, **put_off}
+        self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
+        return True
+
+    def _moved_since(self, before: int, heard: int) -> tuple[Sequence[float], Sequence[float]]:
+        """When the register moved between two places, and by how much."""
+        series = self._series
+        places = self._moves[bisect_left(self._moves, before) : bisect_left(self._moves, heard)]
+        moved_l = [series.totals_l[place] - series.totals_l[place - 1] for place in places]
+        return [series.measured_s[place] for place in places], moved_l
 
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:
             self._learn(learned_at(self._home_id, now), self._learns)
-        counted = counting(self._profiles, now)
-        if counted != self._counted:
-            self._counted, self._standing = counted, {}  # what the lines said before no longer stands
+        if now >= self._counts_until:
+            counted = counting(self._profiles, now)
+            if counted != self._counted:
+                self._counted, self._standing = counted, {}  # what the lines said before no longer stands
+            self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
         look = evaluate(self.snapshot(now), now, self._world.rules, self._standing)
         self._standing = look.standing if self._world.leaves_standing else {}
         self.looks += 1
-        self._watch = Watch(
-            due_at=look.due_at,
-            looked_until=look.looked_until,
-            ongoing=look.ongoing,
-            failures=look.failures,
-        )
-        self.rule_errors |= look.errors
+        self._watch = Watch(look.due_at, look.looked_until, look.ongoing, look.failures)
+        if look.errors:
+            self.rule_errors |= look.errors
         if look.findings:
             self.cases.report(look.findings, now)
         return bool(look.findings)
@@ -185,6 +225,7 @@ class Home:
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of a moment."""
         earliest_s = (at - LOOKED_BACK).timestamp()
+        self._counts_until = _BEGINNING
         self._profiles = learn(
             History(
                 home_id=self._home_id,
@@ -200,8 +241,8 @@ class Home:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""
-        watch, world, series = self._watch, self._world, self._series
-        from_at = max(read_from(watch.looked_until, world.policy, now, world.late_window), series.begins_at)
+        watch, world = self._watch, self._world
+        from_at = max(read_from(watch.looked_until, world.policy, now, world.late_window), self._begins_at)
         earliest = now - world.late_window
         installation = self._installation(from_at.timestamp(), earliest.timestamp(), now.timestamp())
         return Snapshot(
@@ -235,7 +276,7 @@ class Home:
         )
         installation = Installation(
             device=self._series.meter_id,
-            installed_at=self._series.begins_at,
+            installed_at=self._begins_at,
             interval_s=self._series.interval_s,
             heard_at=None if heard_s is None else instant(heard_s),
             read_at=None if heard_s is None else instant(heard_s),
@@ -271,10 +312,15 @@ class Home:
             [received_s[place] for place in places],
         )
 
+    def _received_by(self, now_s: float) -> int:
+        """How many readings were received by an instant, where they are received in the order they are measured in."""
+        received = bisect_right(self._series.received_s, now_s)
+        return min(received, bisect_left(self._series.measured_s, now_s + _AHEAD_S))
+
     def _places(self, from_s: float, earliest_s: float, now_s: float) -> tuple[int, int]:
         """From where to where `_visible` is, of readings that are received in the order in which they are measured."""
         measured_s = self._series.measured_s
-        high = min(bisect_right(self._series.received_s, now_s), bisect_left(measured_s, now_s + _AHEAD_S))
+        high = self._received_by(now_s)
         low = min(bisect_left(measured_s, from_s), high)
         if low > 0 and measured_s[low - 1] >= earliest_s:
             low -= 1

@@ -13,22 +13,25 @@ crossed first speaks:
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from operator import add
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules import habits, held, presence
+from rules import habits, held, presence, unchanged
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.episodes import Episode, Line, LineName, episodes
 from rules.expected import next_word
 from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
-from rules.rule import Judgement
+from rules.rule import Judgement, Stands
 from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
+from rules.unchanged import Bound
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -72,6 +75,7 @@ class Inactivity:
             if not episode.lasts and _is_news(episode, snapshot, now)
         ]
         ongoing_since, due = known_since, soon
+        stands: Stands | None = None
         if found and found[-1].lasts:
             episode = found[-1]
             begun_before = (
@@ -82,6 +86,13 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
+            ahead_s = [each.earliest_s for each in drawn if not _is_crossed(each.line.dryness)]
+            stands = unchanged.while_still(
+                snapshot,
+                now,
+                crosses_s=min(ahead_s, default=float("inf")),
+                told=any(finding.verdict is Verdict.RAISE for finding in findings),
+            )
         else:
             decided = drawn[0].line.dryness.decided
             if told and decided:
@@ -93,6 +104,9 @@ class Inactivity:
                 if (flowing_since_s := may_be_base_since(serving, _LEAST_BASE_L_H)) is not None:
                     earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
                 due = max(due, _at_most(earliest_s, now + self.max_latency))
+            if decided and not told:
+                bounds = [each.bound for each in drawn]
+                stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
         if snapshot.policy.inactivity_learned:
             due = min(due, next_change(snapshot.home_id, now, snapshot.profiles))
         return Judgement(
@@ -100,14 +114,16 @@ class Inactivity:
             next_due=due,
             judged_until=max(covered_until, snapshot.looked_until or covered_until),
             ongoing_since=ongoing_since,
+            stands=stands,
         )
 
 
 class _Drawn(NamedTuple):
-    """A line, and the earliest moment at which it could be crossed by data to come."""
+    """A line, the earliest moment at which it could be crossed by data to come, and what that takes."""
 
     line: Line
     earliest_s: float
+    bound: Bound
 
 
 def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
@@ -124,13 +140,16 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     ):
         if limit is not None:
             dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
-            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry))))
+            # Where something is spared, the line is crossed later than this: whoever goes by it asks too soon.
+            bound = Bound(limit, habits.USE_L, shortest_s)
+            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
         windows.append(_window(snapshot, segments, Severity.SOFT))
     for severity, volume_l, window_s in windows:
         dry = dryness(segments, volume_l=volume_l, window_s=window_s)
-        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s)))
+        bound = Bound(partial(add, window_s - tolerance_s(window_s)), volume_l, window_s - tolerance_s(window_s))
+        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s), bound))
     drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
     return drawn
 
@@ -159,6 +178,11 @@ _SPEAKS_FIRST: Final = (LineName.SILENT, LineName.DRY, LineName.FIRST_USE)
 def _tail(dry: Dryness) -> float:
     assert dry.tail_since_s is not None  # noqa: S101 (there is cover)
     return dry.tail_since_s
+
+
+def _is_crossed(dry: Dryness) -> bool:
+    """Whether a line is crossed at the last covered instant, not only where cover was lost."""
+    return dry.lasting is not None and dry.lasting.until_s == dry.covered_until_s
 
 
 def _at_most(epoch_s: float, latest: datetime) -> datetime:

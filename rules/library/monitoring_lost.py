@@ -13,9 +13,9 @@ from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import held
-from rules.expected import next_word
+from rules.expected import next_after, next_word
 from rules.held import Fate
-from rules.rule import Judgement
+from rules.rule import Judgement, Stands, Word
 from rules.snapshot import Installation, Snapshot
 
 _SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
@@ -65,7 +65,7 @@ class MonitoringLost:
         if told:
             heard_at = max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now)
             return Judgement(findings=(_cleared(snapshot, heard_at, "monitoring_heard_again"),), next_due=next_due)
-        return Judgement(next_due=next_due)
+        return Judgement(next_due=next_due, stands=_while_heard(snapshot, devices, now))
 
     @staticmethod
     def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
@@ -100,6 +100,31 @@ def _heard_between(
     return heard_at if all(each.crossed_at is not None and heard_at < each.crossed_at for each in silent) else None
 
 
+def _while_heard(snapshot: Snapshot, devices: Sequence[_Device], now: datetime) -> Stands | None:
+    """Of the only device there is: nothing is to be said as long as it goes on being heard in time."""
+    if len(devices) != 1 or len(snapshot.installations) != 1 or snapshot.hearing is None:
+        return None
+    limit, heard_since, lag = devices[0].limit, snapshot.hearing.since, max(now - snapshot.hearing.until, timedelta())
+
+    def stands(word: Word, at: datetime) -> datetime | None:
+        lost_at = max(word.heard_at, heard_since) + limit + lag
+        return lost_at + _SLACK if at <= lost_at else None
+
+    return stands
+
+
+def _while_silent(snapshot: Snapshot, silent: Sequence[_Device]) -> Stands | None:
+    """Of the only device there is: what was told stays so until it is heard."""
+    if len(silent) != 1 or len(snapshot.installations) != 1 or snapshot.troubles:
+        return None
+    device = silent[0].device
+
+    def stands(word: Word, at: datetime) -> datetime | None:
+        return next_after(word.heard_at, device.interval, at) if word.heard_at == device.heard_at else None
+
+    return stands
+
+
 def _silent(
     snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: datetime, *, heard_at: datetime | None
 ) -> Judgement:
@@ -128,7 +153,12 @@ def _silent(
         lag = max(now - snapshot.hearing.until, timedelta())
         settled = min(until for _, until in fates if until is not None) + lag + _SLACK
         return Judgement(findings=over, next_due=min(next_due, settled), ongoing_since=since)
-    return Judgement(findings=(*over, _lost(snapshot, silent)), next_due=next_due, ongoing_since=since)
+    return Judgement(
+        findings=(*over, _lost(snapshot, silent)),
+        next_due=next_due,
+        ongoing_since=since,
+        stands=_while_silent(snapshot, silent),
+    )
 
 
 def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:

@@ -80,8 +80,8 @@ def test_a_visit_at_night_and_nothing_by_the_end_of_the_morning() -> None:
     ],
 )
 def test_an_ordinary_night_says_nothing(uses_l: dict[datetime, float], until: datetime) -> None:
-    assert judged(until, quarters(uses_l, until=until)) == replace(
-        judged(until, quarters(uses_l, until=until)), findings=(), ongoing_since=None
+    assert judged(until, quarters(uses_l, until=until)) == judged(until, quarters(uses_l, until=until))._replace(
+        findings=(), ongoing_since=None
     )
 
 

@@ -178,7 +178,7 @@ class Watched:
             look = evaluate(self.snapshot(now), now, HOME_RULES)
             assert not look.errors
             assert look.due_at > now
-            assert all(judgement.next_due.tzinfo is UTC for judgement, _ in look.standing.values())
+            assert all(judgement.next_due.tzinfo is UTC for judgement, _, _ in look.standing.values())
             self.cases.report(look.findings, now)
             self.looked.append(now)
             self.last, due = look, look.due_at

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import logging
+from config.channels import AliyunSms, CapSetting, TwilioSms
 from config.errors import SettingsError
 from config.settings import Settings, load, variable_of
 
@@ -150,9 +151,162 @@ def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
     assert plain == defaults
     authority = tmp_path / "ca.pem"
     authority.touch()
-    everything = re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE).replace("/etc/anju/ca.pem", str(authority))
+    everything = re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE).replace(
+        "/etc/anju/ca.pem", str(authority)
+    )
     assert set(tomllib.loads(everything)) == set(Settings.model_fields)
     load(write(tmp_path, everything), {}).require(*Settings.model_fields)
+
+
+TABLES = """
+[[sms]]
+provider = "twilio"
+account_sid = "AC0123"
+auth_token = "hush"
+from = "MG1"
+caps = ["1/30s", "50/24h"]
+
+[[sms]]
+provider = "aliyun"
+access_key_id = "LTAI"
+access_key_secret_file = "{secret}"
+sign_name = "安居"
+[sms.templates]
+raised = "SMS_1"
+"raised.en" = "SMS_2"
+
+[[voice]]
+provider = "twilio"
+account_sid = "AC0123"
+auth_token = "hush"
+from = "+12025550100"
+
+[[chat]]
+name = "desk"
+url = "dingtalk://hush"
+
+[[webhook]]
+name = "recorder"
+url = "https://u:hush@recorder.example.org/"
+secrets = ["{webhook}"]
+"""
+
+
+def tables(tmp_path: Path) -> Path:
+    secret = tmp_path / "key"
+    secret.write_text("hush-from-file\n", encoding="utf-8")
+    return write(tmp_path, TABLES.replace("{secret}", str(secret)).replace("{webhook}", SECRET))
+
+
+def test_tables_of_providers_keep_their_order_and_their_secrets(tmp_path: Path) -> None:
+    settings = load(tables(tmp_path), {})
+    twilio, aliyun = settings.sms
+    assert isinstance(twilio, TwilioSms)
+    assert isinstance(aliyun, AliyunSms)
+    assert (twilio.name, twilio.from_, twilio.auth_token.get_secret_value()) == ("twilio", "MG1", "hush")
+    assert twilio.caps == (CapSetting(most=1, window_s=30), CapSetting(most=50, window_s=86_400))
+    assert aliyun.access_key_secret.get_secret_value() == "hush-from-file"
+    assert aliyun.templates == {"raised": "SMS_1", "raised.en": "SMS_2"}
+    assert aliyun.caps is None
+    assert [table.name for table in settings.voice] == ["twilio-voice"]
+    assert [table.name for table in (*settings.chat, *settings.webhook)] == ["desk", "recorder"]
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hush" not in shown
+        assert SECRET not in shown
+
+
+def test_tables_come_as_json_in_the_environment() -> None:
+    chats = load(None, {"ANJU_CHAT": '[{"name": "desk", "url": "dingtalk://x"}]'}).chat
+    assert [chat.name for chat in chats] == ["desk"]
+    assert "ANJU_CHAT is no JSON" in refusal({"ANJU_CHAT": "desk"})
+
+
+GOOD = {"provider": "twilio", "account_sid": "AC0123", "auth_token": "hush", "from": "+1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"provider": "pigeon"}, "number 1"),
+        ({"provider": None}, "number 1"),
+        ({"account_sid": "AC/../1"}, "account_sid"),
+        ({"auth_token": ""}, "auth_token"),
+        ({"from": None}, "from, is wrong: field required"),
+        ({"form": "+1"}, "form, is wrong: extra inputs"),
+        ({"caps": ["50"]}, "50/24h"),
+        ({"caps": ["1/25h"]}, "within a day"),
+        ({"kept_back_share": 1}, "kept_back_share"),
+        ({"api_key": "SK1"}, "api_secret"),
+        ({"auth_token": None, "auth_token_file": "/nowhere/hush"}, "auth_token_file that cannot be read"),
+        ({"auth_token_file": "/nowhere/hush"}, "auth_token_file"),
+        ({"name": "a b"}, "name"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"api_url": "ftp://h"}, "api_url"),
+    ],
+)
+def test_a_wrong_table_is_told_by_number_and_key(change: dict[str, object], said: str) -> None:
+    table = {key: value for key, value in {**GOOD, **change}.items() if value is not None}
+    text = refusal({"ANJU_SMS": json.dumps([table])})
+    assert text.startswith("ANJU_SMS (number 1)")
+    assert said in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"json": {"to": "{to}"}},
+        {"form": {"text": "{text}"}},
+        {"form": {"to": "{to}", "text": "{text}"}, "json": ["{to}{text}"]},
+        {"form": {"to": "{to}", "text": "{text}"}, "result_path": "code"},
+        {"form": {"to": "{to}", "text": "{text}"}, "faults": {"1": "unheard_of"}},
+    ],
+)
+def test_a_gateway_that_is_not_described_in_whole_is_refused(change: dict[str, object]) -> None:
+    gateway = {"provider": "http", "name": "city", "url": "https://h", **change}
+    assert refusal({"ANJU_SMS": json.dumps([gateway])}).startswith("ANJU_SMS (number 1)")
+
+
+@pytest.mark.parametrize("where", ["query", "form", "json", "headers"])
+def test_a_gateway_shows_nothing_of_its_request(where: str) -> None:
+    gateway = {"provider": "http", "name": "city", "url": "https://h", "query": {"to": "{to}", "text": "{text}"}}
+    gateway[where] = {"password": "hush", "to": "{to}", "text": "{text}"}
+    settings = load(None, {"ANJU_SMS": json.dumps([gateway])})
+    assert "hush" not in repr(settings) + settings.model_dump_json()
+
+
+def test_names_are_unique_where_they_must_be() -> None:
+    assert "two tables of one name" in refusal({"ANJU_SMS": json.dumps([GOOD, GOOD])})
+    assert len(load(None, {"ANJU_SMS": json.dumps([GOOD, {**GOOD, "name": "second"}])}).sms) == 2
+    # Receipts of messages and of calls are told apart by the provider's name alone.
+    called = {"ANJU_SMS": json.dumps([GOOD]), "ANJU_VOICE": json.dumps([{**GOOD, "name": "twilio"}])}
+    assert "two tables of one name" in refusal(called)
+    receiver = {"name": "default", "url": "https://h", "secrets": SECRET}
+    assert "default" in refusal({"ANJU_WEBHOOK": json.dumps([receiver])})
+
+
+@given(
+    st.sampled_from(["sms", "voice", "chat", "webhook"]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(
+                st.sampled_from(["provider", "name", "url", "twilio", "\n", "caps", "templates"]), inner, max_size=4
+            )
+        ),
+        max_leaves=8,
+    ),
+)
+def test_any_table_is_taken_or_refused_in_one_line(key: str, value: object) -> None:
+    variable = variable_of(key)
+    said = variable
+    try:
+        load(None, {variable: json.dumps(value)})
+    except SettingsError as error:
+        said = str(error)
+    assert said.startswith(variable)
+    assert len(said.splitlines()) == 1
 
 
 def test_every_setting_has_a_variable_of_its_own() -> None:
