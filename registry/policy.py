@@ -61,7 +61,7 @@ class Policy:
     inactivity_hard_volume_l: float = 1.0
     inactivity_hard_window_h: float = 24.0
     inactivity_learned: bool = True
-    inactivity_strictness: int = 2
+    inactivity_strictness: int = 1
     inactivity_min_h: float = 8.0
     inactivity_max_h: float = 24.0
     inactivity_first_use_by: str = ""

@@ -1,4 +1,4 @@
-"""The loop that learns homes' habits, once a week each, from what they sent before the epoch.
+"""The loop that learns homes' habits, from what they sent before: once a week each, daily until they are known.
 
 Looks never learn: they take what is here. A profile counts from a day after its epoch on, and is made within that day,
 so that what a look finds does not depend on when it was made.
@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from alerts.findings import Outcome, Subject
 from registry.policy import DEFAULTS, Policy, resolve_homes
 from rules import metrics
-from rules.learning import LOOKED_BACK, PERIOD, History, epoch, from_stored, learned, to_stored
+from rules.learning import LOOKED_BACK, PERIOD, History, from_stored, learned, learned_at, learned_next, to_stored
 from rules.series import serving_of, with_series
 from rules.snapshot import Installation
 from storage.sql import load
@@ -58,7 +58,10 @@ async def learn_step(
             _SQL.write,
             {
                 "homes": [history.home_id for history, _ in written],
-                "epochs": [history.epoch_at for history, _ in written],
+                # Due a week after what stands there.
+                "epochs": [
+                    learned_next(history.home_id, history.epoch_at, profiles) - PERIOD for history, profiles in written
+                ],
                 "profiles": [json.dumps(to_stored(profiles)) for _, profiles in written],
             },
         )
@@ -103,7 +106,7 @@ async def _histories(
             policy=limits[home_id],
             installations=tuple(of_home.get(home_id, ())),
             not_lived=tuple(spans.get(home_id, ())),
-            epoch_at=epoch(home_id, now),
+            epoch_at=learned_at(home_id, now),
             known=from_stored(profiles),
         )
         for home_id, _, profiles, _, time_zone in due

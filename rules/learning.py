@@ -1,8 +1,9 @@
 """What is learned of a home, from what, and from when on it counts. Pure.
 
 A home is learned once a week, at an epoch of its own, from what was measured and received before it; the profile
-counts from a day after. So what a look at any instant finds depends on the data alone, not on when anybody looked or
-learned, and the homes of a city are not learned at one moment.
+counts from a day after. Where that was too little, it is tried again each day of the week, at the same time of day. So
+what a look at any instant finds depends on the data alone, not on when anybody looked or learned, and the homes of a
+city are not learned at one moment.
 """
 
 from bisect import bisect_left
@@ -24,6 +25,8 @@ from rules.zones import zone
 
 PERIOD: Final = timedelta(days=7)
 COUNTS_AFTER: Final = timedelta(days=1)
+TRIED_AGAIN: Final = timedelta(days=1)
+"""So soon a home is learned again of which too little was known."""
 LOOKED_BACK: Final = HISTORY + 2 * PERIOD
 """How far back the series must be read to learn what counts now and what counted before."""
 _START: Final = datetime(2000, 1, 3, tzinfo=UTC)
@@ -36,7 +39,7 @@ class History:
     Attributes:
         installations: with their series over `LOOKED_BACK`.
         not_lived: spans in which nobody was home, or somebody was in need: they are not learned.
-        epoch_at: the epoch to be learned.
+        epoch_at: the moment to be learned at: an epoch, or so many `TRIED_AGAIN` after one.
         known: what is learned already.
     """
 
@@ -60,10 +63,27 @@ def _first(home_id: int) -> datetime:
     return _START + timedelta(seconds=offset_s)
 
 
-def next_change(home_id: int, now: datetime) -> datetime:
-    """When the next profile of a home begins to count."""
-    counts_at = epoch(home_id, now) + COUNTS_AFTER
-    return counts_at if counts_at > now else counts_at + PERIOD
+def learned_at(home_id: int, now: datetime) -> datetime:
+    """The last moment at which a home's habits were to be learned, had they not been known."""
+    return now - (now - _first(home_id)) % TRIED_AGAIN
+
+
+def learned_next(home_id: int, at: datetime, profiles: Sequence[Learned]) -> datetime:
+    """When a home is to be learned next, given what was learned at a moment."""
+    return epoch(home_id, at) + PERIOD if is_known(profiles) else at + TRIED_AGAIN
+
+
+def is_known(profiles: Sequence[Learned]) -> bool:
+    """Whether the newest of what was learned is a line."""
+    return bool(profiles) and profiles[-1].profile is not None
+
+
+def next_change(home_id: int, now: datetime, profiles: Sequence[Learned]) -> datetime:
+    """When the next profile of a home may begin to count, given those that count now."""
+    # Nothing at all counts only until the home is first learned: then it is looked at.
+    period, at = (PERIOD, epoch) if is_known(profiles) or not profiles else (TRIED_AGAIN, learned_at)
+    counts_at = at(home_id, now) + COUNTS_AFTER
+    return counts_at if counts_at > now else counts_at + period
 
 
 def counting(profiles: Iterable[Learned], now: datetime) -> tuple[Learned, ...]:
@@ -72,10 +92,22 @@ def counting(profiles: Iterable[Learned], now: datetime) -> tuple[Learned, ...]:
 
 
 def learned(history: History) -> tuple[Learned, ...]:
-    """The profile of this epoch and the one before it, oldest first."""
-    before_at = history.epoch_at - PERIOD
-    before = next((each for each in history.known if each.from_at == before_at + COUNTS_AFTER), None)
-    return (before or _learned(history, before_at), _learned(history, history.epoch_at))
+    """What counted last week, and what was learned in this one up to the moment, oldest first."""
+    weekly_at = epoch(history.home_id, history.epoch_at)
+    before_at = weekly_at - PERIOD
+    earlier = [each for each in history.known if before_at <= each.from_at - COUNTS_AFTER < weekly_at]
+    before = earlier or _tried(history, before_at, weekly_at - TRIED_AGAIN)
+    return (before[-1], *_tried(history, weekly_at, history.epoch_at))
+
+
+def _tried(history: History, weekly_at: datetime, until: datetime) -> list[Learned]:
+    """What was learned at an epoch; where that was nothing, and something later, up to an instant, that too."""
+    tried = [_learned(history, weekly_at)]
+    at = weekly_at + TRIED_AGAIN
+    while not is_known(tried) and at <= until:
+        tried = [tried[0], _learned(history, at)]
+        at += TRIED_AGAIN
+    return tried if is_known(tried) else tried[:1]
 
 
 def _learned(history: History, at: datetime) -> Learned:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 from psycopg import AsyncConnection
 
-from alerts.findings import Kind, Subject
+from alerts.findings import Kind, Outcome, Subject
 from devices.model import Reason
 from registry.policy import Policy, resolve_homes
 from rules.learning import counting, from_stored
@@ -33,6 +33,7 @@ _SQL = load(__package__, "loading.sql")
 _log = structlog.get_logger()
 
 _KINDS: Final = frozenset(Kind)
+_IN_NEED: Final = (Outcome.GENUINE, Outcome.FALSE_HOSPITAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,11 @@ async def load_snapshots(
             _SQL.open_kinds, {"subjects": [Subject(home_id=home_id).key for home_id in wanted]}, binary=True
         )
         absence_rows = await conn.execute(_SQL.absences, {"homes": wanted, "earliest": now - late_window}, binary=True)
+        emergency_rows = await conn.execute(
+            _SQL.emergencies,
+            {"homes": wanted, "earliest": now - late_window, "outcomes": list(_IN_NEED)},
+            binary=True,
+        )
         trouble_rows = await conn.execute(_SQL.troubles, {"homes": wanted}, binary=True)
         installation_rows = await conn.execute(
             _SQL.installations,
@@ -78,6 +84,9 @@ async def load_snapshots(
         homes = {row[0]: row[1:] for row in await home_rows.fetchall()}
         open_kinds = {row[0]: _kinds(row[1]) for row in await kind_rows.fetchall()}
         away = await absence_rows.fetchall()
+        emergencies: dict[int, list[tuple[datetime, datetime]]] = {}
+        for home_id, since, closed_at in await emergency_rows.fetchall():
+            emergencies.setdefault(home_id, []).append((since, closed_at))
         troubles = _troubles(await trouble_rows.fetchall())
         installed = await installation_rows.fetchall()
     policies = await resolve_homes(conn, {home_id: area for home_id, (area, _, _) in homes.items()}, defaults=defaults)
@@ -118,6 +127,7 @@ async def load_snapshots(
                 policy=policies[home.home_id].policy,
                 installations=tuple(of_home.get(home.home_id, ())),
                 absences=tuple(absences.get(home.home_id, ())),
+                emergencies=tuple(emergencies.get(home.home_id, ())),
                 events=tuple(supervised.events.get(home.home_id, ())),
                 profiles=counting(from_stored(homes[home.home_id][2] or ()), now),
                 incidents=frozenset(each.cause for each in troubles.get(home.home_id, ()) if each.is_open),

@@ -16,6 +16,11 @@ WHERE home_id = ANY(%(homes)s::integer[]) AND until_at > %(earliest)s AND COALES
   AND (ended_at IS NULL OR ended_at > from_at)
 ORDER BY home_id, from_at, absence_id;
 
+-- name: emergencies
+SELECT home_id, since, closed_at FROM alert
+WHERE home_id = ANY(%(homes)s::integer[]) AND raised_at > %(earliest)s AND outcome = ANY(%(outcomes)s::text[])
+ORDER BY home_id, since, alert_id;
+
 -- name: troubles
 -- A few rows at most, unless an area or a gateway has failed.
 SELECT h.home_id, t.cause, t.since, t.opened_at, t.ended_at

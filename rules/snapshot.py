@@ -214,6 +214,7 @@ class Snapshot:
         ongoing: rule -> since when its condition holds, as the last look left it.
         failures: rule -> its failure on this home.
         absences: those that are not over, and those that were not when the span that is read begins; oldest first.
+        emergencies: from when to when somebody was in need, by how the cases of the last weeks were closed.
         events: what happened in the last `EVENTS_READ`, oldest first, by time of receipt.
         incidents: the causes of the incidents that the home's area or gateways are in now.
         troubles: these incidents, those that are only suspected, and those that ended lately.
@@ -226,6 +227,7 @@ class Snapshot:
     policy: Policy
     installations: tuple[Installation, ...] = ()
     absences: tuple[Absence, ...] = ()
+    emergencies: tuple[tuple[datetime, datetime], ...] = ()
     events: tuple[HomeEvent, ...] = ()
     incidents: frozenset[str] = frozenset()
     troubles: tuple[Trouble, ...] = ()
@@ -246,6 +248,8 @@ EVENTS_READ = timedelta(hours=48)
 _FIRST_READ = timedelta(days=7)
 BASE_SPAN = timedelta(hours=30)
 """Over so long a time a base flow is told from use (`rules.flow`)."""
+LATELY = timedelta(hours=48)
+"""So long after it ended a silence is remembered (`rules.lately`)."""
 OVERLAP = timedelta(hours=24)
 """How far behind what was judged a reading may fill a gap and still be seen."""
 
@@ -253,17 +257,33 @@ OVERLAP = timedelta(hours=24)
 def read_from(looked_until: datetime | None, policy: Policy, now: datetime, late_window: timedelta) -> datetime:
     """From which measured time on a look reads the series (and one reading before it).
 
+    Before what it judges by, where habits are learned, what may be remembered of silences that are over.
+    """
+    lately, judged_by = _lately(policy), judged_by_from(looked_until, policy, now)
+    if looked_until is None:
+        return max(now - late_window, min(judged_by, now - FIRST_LOOK - policy.longest_window - lately))
+    return max(now - late_window, judged_by - lately)
+
+
+def judged_by_from(looked_until: datetime | None, policy: Policy, now: datetime) -> datetime:
+    """From which measured time on what a meter covers is judged by.
+
     A window, and an overlap (a second window where that is longer), before the span to be judged: if no window is
     covered in that, the meter is known not to cover. The first look reads a week, to find where a spell began.
     """
     if looked_until is None:
-        return max(now - late_window, now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window))
-    return max(now - late_window, min(looked_until, now) - _read_behind(policy))
+        return now - max(_FIRST_READ, FIRST_LOOK + policy.longest_window)
+    return min(looked_until, now) - _read_behind(policy)
 
 
 @remembered
 def _read_behind(policy: Policy) -> timedelta:
     return policy.longest_window + max(OVERLAP, policy.longest_window, BASE_SPAN)
+
+
+@remembered
+def _lately(policy: Policy) -> timedelta:
+    return LATELY + policy.longest_window if policy.inactivity_learned else timedelta()
 
 
 def instant(epoch_s: float) -> datetime:

@@ -43,7 +43,7 @@ def while_still(snapshot: Snapshot, now: datetime, *, crosses_s: float, told: bo
     Args:
         snapshot: the home.
         now: the time of the look.
-        crosses_s: the earliest instant at which a line may be crossed that is not yet.
+        crosses_s: no line that is not crossed yet will be before this instant.
         told: it was told at this look; else what is said holds as long as nothing is heard.
     """
     meter, shown = _only(snapshot)
@@ -107,7 +107,7 @@ def _only(snapshot: Snapshot) -> tuple[Installation | None, Segment | None]:
 
 
 def _profile_until(snapshot: Snapshot, now: datetime) -> datetime:
-    return next_change(snapshot.home_id, now) if snapshot.policy.inactivity_learned else _NEVER
+    return next_change(snapshot.home_id, now, snapshot.profiles) if snapshot.policy.inactivity_learned else _NEVER
 
 
 def _last_use(segment: Segment, volume_l: float) -> float | None:

@@ -19,7 +19,7 @@ from registry.policy import DEFAULTS, Policy
 from rules.backtest.cases import Cases
 from rules.backtest.recording import MeterRecord
 from rules.evaluate import Standing, evaluate
-from rules.learning import LOOKED_BACK, PERIOD, History, counting, epoch, learned
+from rules.learning import LOOKED_BACK, History, counting, learned, learned_at, learned_next
 from rules.library.catalogue import HOME_RULES
 from rules.rule import Rule, Word
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
@@ -206,7 +206,7 @@ class Home:
 
     def _look(self, now: datetime) -> bool:
         if self._learns is not None and now >= self._learns_at:
-            self._learn(epoch(self._home_id, now), self._learns)
+            self._learn(learned_at(self._home_id, now), self._learns)
         if now >= self._counts_until:
             counted = counting(self._profiles, now)
             if counted != self._counted:
@@ -223,9 +223,8 @@ class Home:
         return bool(look.findings)
 
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
-        """Learns the home as of an epoch."""
+        """Learns the home as of a moment."""
         earliest_s = (at - LOOKED_BACK).timestamp()
-        self._learns_at = at + PERIOD
         self._counts_until = _BEGINNING
         self._profiles = learn(
             History(
@@ -238,6 +237,7 @@ class Home:
                 known=self._profiles,
             )
         )
+        self._learns_at = learned_next(self._home_id, at, self._profiles)
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""

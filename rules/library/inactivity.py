@@ -6,7 +6,8 @@ crossed first speaks:
 
 - municipal, soft: less than 10 L in 12 h (Shanghai Changning, Shenzhen Longgang), until the home's own line is learned;
 - municipal, hard: nothing in 24 h, or less than the volume that a programme sets (Taicang, Liaocheng, Anji: 10 L);
-- learned, soft and hard: no use for longer than this home ever is without (`rules.profile`);
+- learned, soft and hard: no use for longer than this home ever is without (`rules.profile`), and softly only for
+  longer than it has just been (`rules.lately`);
 - first use: none since midnight by a time of day, where the policy names one (Sakaki).
 """
 
@@ -41,7 +42,7 @@ class Inactivity:
     """Raises while an episode lasts, clears with use after it, records one that came and went between two looks."""
 
     name = "inactivity"
-    release = 3
+    release = 4
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -85,11 +86,11 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
-            covered_s = segments[-1].at_s[-1]
+            ahead_s = [each.earliest_s for each in drawn if not _is_crossed(each.line.dryness)]
             stands = unchanged.while_still(
                 snapshot,
                 now,
-                crosses_s=min((s for each in drawn if (s := each.earliest_s) > covered_s), default=float("inf")),
+                crosses_s=min(ahead_s, default=float("inf")),
                 told=any(finding.verdict is Verdict.RAISE for finding in findings),
             )
         else:
@@ -107,7 +108,7 @@ class Inactivity:
                 bounds = [each.bound for each in drawn]
                 stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
         if snapshot.policy.inactivity_learned:
-            due = min(due, next_change(snapshot.home_id, now))
+            due = min(due, next_change(snapshot.home_id, now, snapshot.profiles))
         return Judgement(
             findings=tuple(findings),
             next_due=due,
@@ -131,14 +132,17 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
     drawn = []
     least_s = habits.least_silence_s(policy)
-    for name, severity, limit, shortest_s in (
-        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s),
-        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s),
+    in_need = [(from_at.timestamp(), until_at.timestamp()) for from_at, until_at in snapshot.emergencies]
+    for name, severity, limit, shortest_s, emergencies in (
+        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s, in_need),
+        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0, None),
+        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s, None),
     ):
         if limit is not None:
-            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s)
-            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), Bound(limit, habits.USE_L, shortest_s)))
+            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
+            # Where something is spared, the line is crossed later than this: whoever goes by it asks too soon.
+            bound = Bound(limit, habits.USE_L, shortest_s)
+            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
         windows.append(_window(snapshot, segments, Severity.SOFT))
@@ -174,6 +178,11 @@ _SPEAKS_FIRST: Final = (LineName.SILENT, LineName.DRY, LineName.FIRST_USE)
 def _tail(dry: Dryness) -> float:
     assert dry.tail_since_s is not None  # noqa: S101 (there is cover)
     return dry.tail_since_s
+
+
+def _is_crossed(dry: Dryness) -> bool:
+    """Whether a line is crossed at the last covered instant, not only where cover was lost."""
+    return dry.lasting is not None and dry.lasting.until_s == dry.covered_until_s
 
 
 def _at_most(epoch_s: float, latest: datetime) -> datetime:

@@ -10,7 +10,7 @@ from typing import Final
 from alerts.findings import Kind, Reason
 from rules.expected import next_word
 from rules.rule import Impairment, Judgement
-from rules.snapshot import Installation, Snapshot, instant
+from rules.snapshot import Installation, Snapshot, instant, judged_by_from
 from rules.water import blur_l, unbroken
 
 _WINDOWS: Final = 2
@@ -41,7 +41,7 @@ class Uncovered:
             if meter.pulses_unknown:
                 continue
             silence = snapshot.policy.silence_limit(meter.interval.total_seconds())
-            covered = _covered_until(meter, snapshot)
+            covered = _covered_until(meter, snapshot, now)
             bound = max(_WINDOWS * snapshot.policy.inactivity_window, snapshot.policy.inactivity_window + silence)
             if now <= covered + bound:
                 next_due = min(next_due, max(covered + bound, now + meter.interval))
@@ -57,11 +57,13 @@ class Uncovered:
         return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all)
 
 
-def _covered_until(meter: Installation, snapshot: Snapshot) -> datetime:
+def _covered_until(meter: Installation, snapshot: Snapshot, now: datetime) -> datetime:
     """The last reading that tells of use; where use is known in snatches only, the first of them that is seen."""
-    stretches = unbroken(meter)
-    if not stretches:
+    known = unbroken(meter)
+    if not known:
         return meter.installed_at
+    from_s = judged_by_from(snapshot.looked_until, snapshot.policy, now).timestamp()
+    stretches = [(max(since_s, from_s), until_s) for since_s, until_s in known if until_s >= from_s] or known[-1:]
     window_s = snapshot.policy.inactivity_window.total_seconds()
     if len(stretches) == 1 or any(until_s - since_s >= window_s for since_s, until_s in stretches):
         telling = [until_s for since_s, until_s in stretches if until_s > since_s]

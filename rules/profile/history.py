@@ -1,8 +1,8 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
 from collections.abc import Iterable
-from itertools import chain, pairwise
-from operator import sub
+from itertools import chain, pairwise, repeat
+from operator import mul, sub
 from typing import Final, NamedTuple
 
 from rules.segment import Segment
@@ -11,6 +11,9 @@ USE_L: Final = 1.0
 """As much as this, since the last use, is use."""
 LONGEST_STEP_S: Final = 7 * 3600.0
 """Readings further apart tell no habit: a meter must read four times a day."""
+
+LONGEST_WAIT_S: Final = 24 * 3600.0
+"""Readings further apart than this are as good as this: there the hard line does not wait for the meter any more."""
 
 _ROUNDING_L: Final = 1e-6
 
@@ -55,3 +58,17 @@ def covered_s(segments: Iterable[Segment]) -> float:
     """How long readings came often enough to tell a habit by."""
     steps_s: Iterable[float] = chain.from_iterable(map(sub, segment.at_s[1:], segment.at_s) for segment in segments)
     return sum(filter(LONGEST_STEP_S.__ge__, steps_s))
+
+
+def wait_s(segments: Iterable[Segment]) -> float:
+    """How long the next reading is waited for, on average over all moments.
+
+    Half an interval where none is lost; one that is lost counts with its square.
+    """
+    steps_s = list(
+        chain.from_iterable(
+            map(min, map(sub, segment.at_s[1:], segment.at_s), repeat(LONGEST_WAIT_S)) for segment in segments
+        )
+    )
+    whole_s = sum(steps_s)
+    return sum(map(mul, steps_s, steps_s)) / whole_s / 2.0 if whole_s > 0.0 else LONGEST_WAIT_S

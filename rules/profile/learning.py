@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from operator import mul
 from typing import Final
 
-from rules.profile.history import covered_s, uses
+from rules.profile.history import covered_s, uses, wait_s
 from rules.profile.line import Line, Profile, never_falling
 from rules.profile.local import SLOT_S, SLOTS, Clock, DayKind, IsWorkday, Zone
 from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, USUAL, Tuning, best
@@ -16,6 +16,8 @@ HISTORY: Final = timedelta(days=120)
 """No more than this is looked back."""
 LEAST_HISTORY: Final = timedelta(days=14)
 """With less cover than this nothing is learned."""
+LATELY_S: Final = 28 * 86_400.0
+"""How the meters are heard is learned from so much of it: a radio changes at once."""
 AT_RISK_S: Final = 3 * 3600.0
 """An incapacitation is looked for within so long after a use: later, it is as likely that nobody is at home."""
 
@@ -45,7 +47,9 @@ def learn(
     past = _Past(Clock(zone, is_workday), until_s, tuning)
     for segment in recent:
         past.add(segment)
-    return Profile(until_s=until_s, days=covered / _DAY_S, lines=past.lines())
+    latest = [part for segment in recent if (part := _between(segment, until_s - LATELY_S, until_s)) is not None]
+    wait_h = round(wait_s(latest) / 3600.0, 2)  # as it is stored
+    return Profile(until_s=until_s, days=covered / _DAY_S, lines=past.lines(), wait_h=wait_h)
 
 
 class _Past:

@@ -8,13 +8,11 @@ from rules.dry import tolerance_s
 from rules.profile.local import SLOTS, DayKind, IsWorkday, Zone, instant_s, slot_of
 from rules.profile.pricing import LEAST_H, MOST, MOST_H, STRICTNESS_H, USUAL_STRICTNESS
 
-RELEASE: Final = 1
+RELEASE: Final = 2
 """Raised with every change of what is stored; a profile of another release is learned anew."""
 
-HARD_AFTER_H: Final = 14.0
-"""So long after the soft line; sooner, the hard line is crossed for nothing more often (`docs/inactivity.md`)."""
-LAST_INTERVAL_H: Final = 0.5
-"""Half of what an hourly meter adds to the longest silence: so that nine in ten are found within 24.5 h."""
+MOST_WAIT_H: Final = 4.0
+"""The hard line comes no more than this before the longest silence, however rarely the meters are heard."""
 
 _FIRST_LETTER: Final = ord("0")
 
@@ -29,12 +27,14 @@ class Profile:
     Attributes:
         until_s: learned from what was measured before this instant, epoch seconds ...
         days: ... over so many days of cover.
+        wait_h: how long the next reading was waited for lately, on average over all moments.
         lines: for each price of `STRICTNESS_H`, the line of workdays and that of free days.
     """
 
     until_s: float
     days: float
     lines: tuple[tuple[Line, Line], ...]
+    wait_h: float = MOST_WAIT_H
 
     def too_long_at(
         self,
@@ -72,13 +72,15 @@ class Profile:
         min_h: float = LEAST_H,
         max_h: float = MOST_H,
     ) -> float:
-        """From when on somebody is to go: `HARD_AFTER_H` later, `LAST_INTERVAL_H` before `max_h`; as `too_long_at`."""
+        """From when on somebody is to go: as long before `max_h` as the next reading is waited for; as `too_long_at`.
+
+        So that a reading that shows it has mostly come by then, also where readings are lost.
+        """
         soft_s = self.too_long_at(
             since_s, zone=zone, is_workday=is_workday, strictness=strictness, min_h=min_h, max_h=max_h
         )
-        most_h = max_h - LAST_INTERVAL_H
-        most_s = since_s + most_h * 3600.0 - tolerance_s(most_h * 3600.0)
-        return max(soft_s, min(soft_s + HARD_AFTER_H * 3600.0, most_s))
+        most_h = max_h - min(self.wait_h, MOST_WAIT_H)
+        return max(soft_s, since_s + most_h * 3600.0 - tolerance_s(most_h * 3600.0))
 
     def to_json(self) -> dict[str, object]:
         """As it is stored: a letter for each half hour."""
@@ -86,6 +88,7 @@ class Profile:
             "release": RELEASE,
             "until_s": self.until_s,
             "days": round(self.days, 2),
+            "wait_h": round(self.wait_h, 2),
             "lines": [[_written(line) for line in pair] for pair in self.lines],
         }
 
@@ -97,13 +100,14 @@ class Profile:
                 "release": int(release),
                 "until_s": int() | float() as until_s,
                 "days": int() | float() as days,
+                "wait_h": int() | float() as wait_h,
                 "lines": list(pairs),
             }:
                 lines = [_pair(pair) for pair in pairs]
                 if release == RELEASE and len(lines) == len(STRICTNESS_H):
                     whole = tuple(pair for pair in lines if pair is not None)
                     if len(whole) == len(lines):
-                        return cls(until_s=float(until_s), days=float(days), lines=whole)
+                        return cls(until_s=float(until_s), days=float(days), lines=whole, wait_h=float(wait_h))
         return None
 
 

@@ -17,7 +17,7 @@ LEAST_H: Final = 8.0
 MOST_H: Final = 24.0
 STRICTNESS_H: Final = (300.0, 600.0, 1200.0, 2400.0, 4800.0)
 """Prices of a false alarm, from strict to lenient: hours of delay for one alarm per hour at risk."""
-USUAL_STRICTNESS: Final = 2
+USUAL_STRICTNESS: Final = 1
 
 LEAST: Final = int(LEAST_H * 3600.0 / SLOT_S)
 MOST: Final = int(MOST_H * 3600.0 / SLOT_S)

@@ -157,8 +157,8 @@ async def test_a_fine_meter_that_happens_to_stand_at_a_round_total_is_judged(tow
     home = await town.home("home")
     device = await town.device(home, "meter", interval_s=900)
     await town.conn.execute("UPDATE home_watch SET looked_until = %s", (town.now - H,))
-    long_dry = [(town.now - hours * H, 12_000.0) for hours in range(80, 15, -1)]
-    await town.readings(device, [(town.now - 90 * H, 11_987.0), *long_dry, *quarters(town, [12_000.0] * QUARTERS)])
+    long_dry = [(town.now - hours * H, 12_000.0) for hours in range(160, 15, -1)]
+    await town.readings(device, [(town.now - 170 * H, 11_987.0), *long_dry, *quarters(town, [12_000.0] * QUARTERS)])
     (meter,) = await loaded(town, home, looked_until=town.now - H)
     assert set(meter.water.totals_l) == {12_000.0}
     assert meter.water.step_l == 0.0

@@ -7,10 +7,11 @@ import pytest
 from psycopg import AsyncConnection
 
 from registry import policy
-from registry.policy import Scope
+from registry.policy import DEFAULTS, Scope
 from rules.engine import Engine
 from rules.learner import enrol, learn_step
 from rules.learning import COUNTS_AFTER, epoch, from_stored
+from rules.loading import Claimed, load_snapshots
 from storage import partitions
 from tests.rule_town import MIN, H, Town
 
@@ -119,3 +120,31 @@ async def test_a_policy_may_want_no_learned_line(town: Town) -> None:
     await policy.change(town.conn, Scope(home_id=home_id), {"inactivity_learned": False}, now=town.now, actor="test")
     await engine(town).look(town.conn)
     assert await town.alerts() == []
+
+
+async def test_looks_know_when_somebody_was_in_need(town: Town) -> None:
+    homes = [await lively(town, outcome, days=1) for outcome in ("genuine", "false_hospital", "false_away")]
+    for home_id, outcome in zip(homes, ("genuine", "false_hospital", "false_away"), strict=True):
+        await town.conn.execute(
+            "INSERT INTO alert (subject, home_id, kind, severity, state, since, raised_at, updated_at, closed_at,"
+            " outcome, reason_id, reason_values, reason, evidence)"
+            " VALUES (%(subject)s, %(home)s, 'inactivity', 'soft', 'closed', %(since)s, %(since)s, %(until)s,"
+            " %(until)s, %(outcome)s, 'x', '{}', 'x', '{}')",
+            {
+                "subject": f"home/{home_id}",
+                "home": home_id,
+                "since": town.now - 30 * H,
+                "until": town.now - 20 * H,
+                "outcome": outcome,
+            },
+        )
+    snapshots = await load_snapshots(
+        town.conn,
+        [Claimed(home_id=home_id, due_at=town.now, rearmed=0) for home_id in homes],
+        hearing=None,
+        defaults=DEFAULTS,
+        late_window=35 * DAY,
+        now=town.now,
+    )
+    in_need = (town.now - 30 * H, town.now - 20 * H)
+    assert [snapshot.emergencies for snapshot in snapshots] == [(in_need,), (in_need,), ()]

@@ -11,12 +11,25 @@ from hypothesis import strategies as st
 from alerts.findings import Severity
 from registry.policy import Policy
 from rules.habits import learned_limit
-from rules.learning import COUNTS_AFTER, LOOKED_BACK, PERIOD, History, epoch, from_stored, learned, to_stored
+from rules.learning import (
+    COUNTS_AFTER,
+    LOOKED_BACK,
+    PERIOD,
+    TRIED_AGAIN,
+    History,
+    epoch,
+    from_stored,
+    learned,
+    learned_next,
+    next_change,
+    to_stored,
+)
 from rules.snapshot import Installation, Learned
 from tests.unit.rule_worlds import NOON, H, home, meter
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 AT = epoch(7, NOON)
+DAY = 24 * H
 
 
 def regular(days: int, *, seed: int = 1, ends: datetime = NOON) -> Installation:
@@ -144,3 +157,26 @@ def test_no_profile_no_line() -> None:
     assert learned_limit(home(profiles=known, policy=Policy(inactivity_learned=False)), Severity.SOFT) is None
     assert learned_limit(home(profiles=(nothing, known[1])), Severity.SOFT) is not None
     assert timedelta(days=120) < LOOKED_BACK
+
+
+def test_a_home_is_learned_again_each_day_until_a_fortnight_is_known() -> None:
+    """From the first day on which that is enough, for the rest of the week; then weekly."""
+    young = regular(17, ends=AT + 6 * DAY + 12 * H)  # a fortnight of it is over three and a half days after the epoch
+    found = [learned(history(young, epoch_at=AT + day * DAY)) for day in range(7)]
+    assert [profiles[-1].profile is not None for profiles in found] == [False] * 4 + [True] * 3
+    line = found[-1][-1]
+    assert line.from_at == AT + 4 * DAY + COUNTS_AFTER
+    assert all(profiles[-1] == line for profiles in found[4:])
+    assert learned_next(7, AT + 4 * DAY, found[4]) == AT + PERIOD
+    assert learned_next(7, AT, found[0]) == AT + TRIED_AGAIN
+    # Next week what counted in this one is still known, whether or not it was stored.
+    stored = learned(history(young, epoch_at=AT + PERIOD, known=found[-1]))
+    assert stored[0] == line
+    assert learned(history(young, epoch_at=AT + PERIOD)) == stored
+
+
+def test_looks_are_asked_for_when_a_line_may_begin_to_count() -> None:
+    nothing, line = Learned(from_at=AT, profile=None), learned(history(regular(150)))[1]
+    now = AT + 2 * DAY + 5 * H
+    assert next_change(7, now, (nothing,)) == AT + 3 * DAY
+    assert next_change(7, now, (nothing, line)) == next_change(7, now, ()) == AT + PERIOD + COUNTS_AFTER

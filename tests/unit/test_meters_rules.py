@@ -15,7 +15,7 @@ from rules.dry import dryness
 from rules.library.inactivity import Inactivity
 from rules.library.uncovered import Uncovered
 from rules.rule import Impairment
-from rules.snapshot import Installation, Snapshot, read_from
+from rules.snapshot import Installation, Snapshot, judged_by_from, read_from
 from rules.water import cover
 from tests.unit.rule_worlds import MIN, NOON, H, home, hourly, meter
 
@@ -195,7 +195,10 @@ def test_a_meter_that_keeps_being_reset_is_impaired() -> None:
     assert impairments(later)[0].since == NOON - 90 * H
     once = [*hourly([20] * 24, ends=NOON - 5 * H, start_l=9_000.0), *((NOON - n * H, 4.0) for n in (4, 3, 2, 1, 0))]
     assert not impairments(home(meter(once)))
-    assert NOON - read_from(NOON, Policy(inactivity_window_h=48.0), NOON, 35 * 24 * H) == 96 * H
+    two_days = Policy(inactivity_window_h=48.0)
+    assert NOON - judged_by_from(NOON, two_days, NOON) == 96 * H
+    assert NOON - read_from(NOON, replace(two_days, inactivity_learned=False), NOON, 35 * 24 * H) == 96 * H
+    assert NOON - read_from(NOON, two_days, NOON, 35 * 24 * H) == (96 + 48 + 48) * H
 
 
 def test_absurd_values_alone_cover_nothing() -> None:

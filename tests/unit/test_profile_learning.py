@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.profile import HISTORY, Profile, learn
-from rules.profile.history import Silence, covered_s, silences
+from rules.profile.history import LONGEST_WAIT_S, Silence, covered_s, silences, wait_s
 from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, best
 from rules.segment import Segment
 
@@ -187,3 +187,14 @@ def test_no_other_length_costs_less(ended: list[float], at_risk_h: float) -> Non
     for price_h, length in zip(STRICTNESS_H, best(ended, at_risk_h=at_risk_h, later_h=0.5), strict=True):
         costs_h = {tried: tried * 0.5 + price_h / at_risk_h * alarms[tried] for tried in range(LEAST, MOST + 1)}
         assert costs_h[length] <= min(costs_h.values()) * (1.0 + 1e-9)
+
+
+def test_how_long_a_reading_is_waited_for() -> None:
+    assert wait_s([]) == LONGEST_WAIT_S
+    hourly_s = [hour * 3600.0 for hour in range(49)]
+    assert wait_s([Segment(hourly_s, hourly_s, hourly_s)]) == 1800.0
+    # Every other one lost: an hour. Hours lost now and then weigh with their square; a week counts as a day.
+    assert wait_s([Segment(hourly_s[::2], hourly_s[::2], hourly_s[::2])]) == 3600.0
+    lost_s = [at_s for at_s in hourly_s if not 10 * 3600.0 < at_s < 15 * 3600.0]
+    assert wait_s([Segment(lost_s, lost_s, lost_s)]) == (43 + 25) / 48 / 2 * 3600.0
+    assert wait_s([Segment([0.0, 7 * 86_400.0], [0.0, 0.0], [0.0, 0.0])]) == 12 * 3600.0

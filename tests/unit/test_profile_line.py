@@ -33,7 +33,8 @@ def is_workday(day: date) -> bool:
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     pair = draw(pairs)
-    return Profile(until_s=draw(st.floats(0, 2e9)), days=30.0, lines=(pair,) * len(STRICTNESS_H))
+    wait_h = draw(st.floats(0.0, 30.0).map(lambda hours: round(hours, 2)))
+    return Profile(until_s=draw(st.floats(0, 2e9)), days=30.0, lines=(pair,) * len(STRICTNESS_H), wait_h=wait_h)
 
 
 @given(profile=profiles(), zone=zones, since_s=instants_s)
@@ -54,6 +55,18 @@ def test_who_is_silent_for_longer_is_not_judged_more_mildly(
     for line_at in (profile.too_long_at, profile.hard_at):
         first, second = (line_at(at_s, zone=zone, is_workday=is_workday) for at_s in (since_s, since_s + later_s))
         assert first <= second
+
+
+def test_somebody_goes_the_sooner_the_longer_the_meter_lets_wait() -> None:
+    line = (LEAST,) * SLOTS
+    hours = [
+        (profile.hard_at(0.0, zone=ZoneInfo("UTC"), is_workday=is_workday) + 300.0) / HOUR
+        for profile in (
+            Profile(until_s=1.0, days=20.0, lines=((line, line),) * len(STRICTNESS_H), wait_h=wait_h)
+            for wait_h in (0.25, 0.5, 3.0, 20.0, float("inf"))
+        )
+    ]
+    assert hours == [23.75, 23.5, 21.0, 20.0, 20.0]
 
 
 @given(pair=pairs)
@@ -88,6 +101,7 @@ def test_what_another_release_wrote_or_is_not_whole_is_no_profile() -> None:
         {**whole, "lines": [[lines[0][0], "~" * SLOTS], *lines[1:]]},
         {**whole, "lines": [lines[0][:1], *lines[1:]]},
         {**whole, "days": "many"},
+        {**whole, "wait_h": None},
     ):
         assert Profile.from_json(broken) is None
 
