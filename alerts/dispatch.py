@@ -21,6 +21,7 @@ from psycopg import AsyncConnection
 from alerts import metrics, outbox
 from alerts.channels.results import Accepted, Channel, Outgoing
 from alerts.connection import while_connected
+from alerts.life import reading
 from alerts.outbox import Attempt, Claim, Wanted
 from alerts.recorder import Recorder
 from alerts.retry import Abandoned, Later, next_step
@@ -92,7 +93,7 @@ class Dispatcher:
         channels: Sequence[Channel],
         worker: str,
         clock: Callable[[], datetime],
-        urgent_slots: int = 32,
+        urgent_slots: int = 48,
         other_slots: int = 16,
         lease_s: float = 5.0,
         language: str = "zh",
@@ -107,6 +108,9 @@ class Dispatcher:
             *(_Lane(channel=channel, name="others", priorities=_OTHERS, slots=other_slots) for channel in channels),
         ]
         self._channels = {channel.name for channel in channels}
+        for name in self._channels:
+            metrics.GIVEN_UP.labels(name)  # from zero on: the first must be seen as an increase
+        self._open: set[tuple[str, str, str]] = set()
         self._recorder = Recorder(database_url=database_url, worker=worker, clock=clock)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -156,6 +160,7 @@ class Dispatcher:
             if ticks - counted >= _COUNT_EVERY_S:
                 counted = ticks
                 await self._count(conn)
+            metrics.LOOP_TURNED.labels("dispatch").set(self._clock().timestamp())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(_POLL_S, self._lease.total_seconds() / 4)):
                     await self._wake.wait()
@@ -219,6 +224,8 @@ class Dispatcher:
             attempt = Attempt(message=message, started_at=started_at, duration_s=duration_s, result=result, step=step)
             metrics.ATTEMPTS.labels(lane.channel.name, attempt.outcome, attempt.reason).inc()
             metrics.ATTEMPT_DURATION.labels(lane.channel.name).observe(duration_s)
+            if isinstance(step, Abandoned):
+                metrics.GIVEN_UP.labels(lane.channel.name).inc()
             _tell_operators(lane, attempt)
             await self._recorder.keep(attempt)
             again = isinstance(step, Later) and step.at <= self._clock()
@@ -240,6 +247,12 @@ class Dispatcher:
             metrics.OLDEST_PENDING.labels(lane).set(oldest_s)
         unaddressed = sum(row.messages for row in waiting if row.channel not in self._channels)
         metrics.UNADDRESSED.set(unaddressed)
+        standing = {(row.kind, row.severity, row.state): row.alerts for row in await reading.count_open(conn)}
+        for labels in self._open - standing.keys():
+            metrics.OPEN.labels(*labels).set(0)
+        for labels, alerts in standing.items():
+            metrics.OPEN.labels(*labels).set(alerts)
+        self._open |= standing.keys()
         if unaddressed:
             missing = sorted({row.channel for row in waiting} - self._channels)
             log.error(

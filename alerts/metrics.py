@@ -23,6 +23,17 @@ PENDING: Final = Gauge("anju_alerts_pending", "Messages not yet accepted", ["lan
 OLDEST_PENDING: Final = Gauge(
     "anju_alerts_oldest_pending_seconds", "Age of the oldest message not yet accepted", ["lane"]
 )
+GIVEN_UP: Final = Counter("anju_alerts_given_up_total", "Messages that were given up after an attempt", ["channel"])
+OPEN: Final = Gauge("anju_alerts_open", "Alerts that are not closed", ["kind", "severity", "state"])
+ACKNOWLEDGE: Final = Histogram(
+    "anju_alerts_acknowledge_seconds",
+    "From an alert being raised to somebody taking it, by page, message, call or callback",
+    ["severity"],
+    buckets=(5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400),
+)
+LOOP_TURNED: Final = Gauge(
+    "anju_alerts_loop_turned_timestamp_seconds", "When a loop last finished a turn of its work", ["loop"]
+)
 UNADDRESSED: Final = Gauge("anju_alerts_unaddressed", "Messages waiting for a channel that no setting describes")
 BUNDLED: Final = Counter(
     "anju_alerts_bundled_total", "Messages that went out with others with further alerts in them", ["channel"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,9 +15,11 @@ from alerts.retry import Abandoned, Done, Later, Step
 from storage import sql
 
 _Q = sql.load(__package__, "outbox.sql")
+_UNSERVED_KEPT: Final = timedelta(days=7)
 _LISTEN: Final = _Q.listen
 _LEASES_MAY_BE_LOST: Final = _Q.leases_may_be_lost
 _PLAN_ONCE: Final = _Q.plan_once
+_PLAN_FOR_LARGE_TABLES: Final = _Q.plan_for_large_tables
 
 #: The priority of what became of a case; whatever is before it asks somebody to do something.
 NEWS: Final = 4
@@ -83,10 +85,12 @@ async def listen(conn: AsyncConnection[Any]) -> None:
 async def make_leases_cheap(conn: AsyncConnection[Any]) -> None:
     """Lets claims return before they are on disk: a lease lost in a crash only means that the message is sent again.
 
-    They are also planned once, not each time: planning takes longer than claiming.
+    They are also planned once, not each time: planning takes longer than claiming. A plan made while there are few
+    messages must hold when there are many: it reads by indexes only.
     """
     await conn.execute(_LEASES_MAY_BE_LOST)
     await conn.execute(_PLAN_ONCE)
+    await conn.execute(_PLAN_FOR_LARGE_TABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,5 +236,9 @@ async def count_pending(conn: AsyncConnection[Any]) -> list[Waiting]:
 
 
 async def give_up_unserved(conn: AsyncConnection[Any], channels: Collection[str], now: datetime) -> None:
-    """Gives up messages for channels that are not there, once their time is over; their alerts' histories say so."""
-    await conn.execute(_Q.give_up_unserved, {"channels": sorted(channels), "now": now})
+    """Gives up messages for channels that are not there, a week after their time; their alerts' histories say so.
+
+    Until then a channel that an operator sets up at last still gets them.
+    """
+    asked = {"channels": sorted(channels), "before": now - _UNSERVED_KEPT, "now": now}
+    await conn.execute(_Q.give_up_unserved, asked)

@@ -106,10 +106,13 @@ WHERE t.notification_id = ANY (%(ids)s) AND t.provider IS NOT NULL
   ))
 ORDER BY t.notification_id, t.attempt
 
--- A message is tried for a day at most.
+-- A message is tried for a day at most. OFFSET 0: attempts are looked up by message and in no other order, or a plan made
+-- for few rows compares all with all.
 -- name: read_submitted
 SELECT n.recipient, t.notification_id, t.provider, t.started_at
-FROM notification n JOIN notification_attempt t USING (notification_id)
+FROM notification n CROSS JOIN LATERAL (
+    SELECT * FROM notification_attempt a WHERE a.notification_id = n.notification_id OFFSET 0
+) t
 WHERE n.channel = %(channel)s AND n.recipient = ANY (%(recipients)s) AND n.created_at > %(since)s::timestamptz - interval '24 hours'
   AND t.started_at > %(since)s AND t.provider IS NOT NULL AND t.reason <> ALL (%(not_counted)s)
 
@@ -178,16 +181,19 @@ SET synchronous_commit = off
 -- name: plan_once
 SET plan_cache_mode = force_generic_plan
 
+-- name: plan_for_large_tables
+SET enable_seqscan = off
+
 -- name: count_pending
 SELECT channel, priority = 0 AS urgent, count(*) AS messages, min(created_at) AS oldest_at
 FROM notification WHERE state = 'pending'
 GROUP BY channel, priority = 0
 
--- Nobody could send these: no worker has their channel, and their time is over.
+-- Nobody could send these: no worker has had their channel, long after their time.
 -- name: give_up_unserved
 WITH over AS (
     SELECT notification_id FROM notification
-    WHERE state = 'pending' AND channel <> ALL (%(channels)s::text[]) AND give_up_at < %(now)s
+    WHERE state = 'pending' AND channel <> ALL (%(channels)s::text[]) AND give_up_at < %(before)s
     LIMIT 1000
     FOR UPDATE SKIP LOCKED
 ), moved AS (

@@ -43,7 +43,7 @@ class AlertsOptions:
     web_address: str = "127.0.0.1"
     web_port: int = 0
     language: str = "zh"
-    urgent_slots: int = 32
+    urgent_slots: int = 48
     other_slots: int = 16
 
 

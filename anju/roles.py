@@ -3,23 +3,27 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 from pydantic import SecretStr
 
-from anju import lifeline, loops
+from anju import health, lifeline, loops
 from anju.context import database_url, drivers
 from anju.defaults import policy_defaults
 from anju.errors import CommandError
+from anju.health import Condition, DatabaseReady, Heartbeat
 from anju.stopping import on_signals
 from config.errors import SettingsError
 from config.logging import configure
 from config.settings import Settings
 from storage import migrate
 from storage.errors import DatabaseUnavailable, StorageError
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 _log = structlog.get_logger()
 
@@ -64,7 +68,8 @@ def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
             # A schema that is not ours: for an operator to mend, said as for the other roles.
             raise faults.exceptions[0] from None
 
-    _run(settings, "ingest", work, stop_with_stdin=stop_with_stdin)
+    needs = (health.brokers_heard([str(broker) for broker in options.brokers]),)
+    _run(settings, "ingest", work, needs, stop_with_stdin=stop_with_stdin)
 
 
 def run_rules(settings: Settings, *, stop_with_stdin: bool) -> None:
@@ -80,6 +85,7 @@ def run_rules(settings: Settings, *, stop_with_stdin: bool) -> None:
         settings,
         "rules",
         _once_migrated(options.database_url, lambda stop: worker.run(options, stop=stop)),
+        (health.loops_turn("anju_rules_loop_turned_timestamp_seconds", ("wake", "engine", "hearing")),),
         stop_with_stdin=stop_with_stdin,
     )
 
@@ -88,7 +94,7 @@ def run_alerts(settings: Settings, *, stop_with_stdin: bool) -> None:
     """Runs alerts until it is told to stop."""
     from alerts import worker
     from alerts.errors import AlertError
-    from anju import cautions, ways_out
+    from anju import cautions, ways_back, ways_out
 
     if settings.webhook_url is not None and not settings.webhook_secrets:
         raise SettingsError(
@@ -116,7 +122,11 @@ def run_alerts(settings: Settings, *, stop_with_stdin: bool) -> None:
         cautions.log_cautions(settings)
         await _once_migrated(url, lambda stop: worker.run(options, stop=stop))(stop)
 
-    _run(settings, "alerts", work, stop_with_stdin=stop_with_stdin)
+    needs = (
+        health.loops_turn("anju_alerts_loop_turned_timestamp_seconds", ("dispatch", "escalate")),
+        health.channels_there(tuple(ways_back.served(settings))),
+    )
+    _run(settings, "alerts", work, needs, stop_with_stdin=stop_with_stdin)
 
 
 def run_probe(settings: Settings, *, stop_with_stdin: bool) -> None:
@@ -140,6 +150,7 @@ def run_probe(settings: Settings, *, stop_with_stdin: bool) -> None:
         settings,
         "probe",
         _once_migrated(options.database_url, lambda stop: worker.run(options, stop=stop)),
+        (health.loops_turn("anju_probe_loop_turned_timestamp_seconds", ("check",)),),
         stop_with_stdin=stop_with_stdin,
     )
 
@@ -157,18 +168,22 @@ def _run(
     settings: Settings,
     role: Literal["ingest", "rules", "alerts", "probe"],
     work: _Work,
+    needs: Sequence[Condition],
     *,
     stop_with_stdin: bool,
 ) -> None:
     configure(format_=settings.log_format, level=settings.log_level, role=role)
-    _serve_metrics(settings, role)
+    heartbeat = Heartbeat()
+    _serve_metrics(settings, role, health.make_app(heartbeat, (DatabaseReady(database_url(settings)), *needs)))
 
     async def main() -> None:
+        beating = asyncio.create_task(heartbeat.keep(), name="heartbeat")
         stop = on_signals()
         if stop_with_stdin:
             lifeline.hold()
         _log.info("role_started", worker=settings.worker_id)
         await work(stop)
+        beating.cancel()
         _log.info("role_stopped")
 
     # What is loaded by now stays; without this every collection of a busy role would walk through it again, and
@@ -191,9 +206,7 @@ async def _until_migrated(url: str, stop: asyncio.Event) -> None:
             return
 
 
-def _serve_metrics(settings: Settings, role: str) -> None:
-    from prometheus_client import start_http_server
-
+def _serve_metrics(settings: Settings, role: str, app: "WSGIApplication") -> None:
     port = {
         "ingest": settings.metrics_port_ingest,
         "rules": settings.metrics_port_rules,
@@ -203,7 +216,7 @@ def _serve_metrics(settings: Settings, role: str) -> None:
     if port == 0:
         return
     try:
-        start_http_server(port, addr=settings.metrics_address)
+        health.serve(settings.metrics_address, port, app)
     except OSError as error:
         raise CommandError(
             f"cannot serve metrics on {settings.metrics_address}:{port}: {error.strerror};"

@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from devices.model import Reason
 from ingest.session import Session
 
 _LABELS: Final = ("lane", "broker")
@@ -43,11 +44,17 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Session], float]], ...]] = (
         lambda s: s.writer.totals.understood_nothing,
     ),
     ("anju_ingest_bisections", "Batches that were taken apart.", lambda s: s.writer.totals.bisections),
+    ("anju_ingest_batches", "Batches stored, each in one transaction.", lambda s: s.batches),
     ("anju_ingest_store_retries", "Batches that had to be tried again.", lambda s: s.retries),
 )
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Session], float]], ...]] = (
     ("anju_ingest_connected", "Whether the session is connected.", lambda s: s.connection.connected),
+    (
+        "anju_ingest_subscribed",
+        "Whether the session is connected and the broker grants it every filter.",
+        lambda s: s.connection.subscribed,
+    ),
     (
         "anju_ingest_outstanding_messages",
         "Messages received and not acknowledged yet.",
@@ -90,13 +97,23 @@ class IngestMetrics(Collector):
             "anju_ingest_quarantined", "Messages put into quarantine.", labels=(*_LABELS, "reason")
         )
         lag = GaugeMetricFamily("anju_ingest_hearing_lag_seconds", "Age of the last committed beacon.", labels=_LABELS)
+        ack_age = GaugeMetricFamily(
+            "anju_ingest_ack_age_seconds",
+            "Age of the oldest message not yet stored.",
+            labels=_LABELS,
+        )
         for session in sessions:
-            for reason, messages in dict(session.writer.totals.quarantined).items():
-                quarantined.add_metric([*_labels(session), reason.value], messages)
+            counted = dict(session.writer.totals.quarantined)
+            for reason in Reason:
+                # Each from zero on: a rate cannot be seen in a series that begins with its first message.
+                quarantined.add_metric([*_labels(session), reason.value], counted.get(reason, 0))
+            since = session.unstored_since
+            ack_age.add_metric(_labels(session), 0.0 if since is None else (self._clock() - since).total_seconds())
             if session.writer.hearing is not None:
                 lag.add_metric(_labels(session), (self._clock() - session.writer.hearing.until).total_seconds())
         yield quarantined
         yield lag
+        yield ack_age
 
 
 def _labels(session: Session) -> list[str]:

@@ -142,7 +142,14 @@ class Session:
         self._queue: asyncio.Queue[_Work] = asyncio.Queue(0 if options.lane is Lane.URGENT else 1)
         self._waiting: list[_Work] = []
         self.retries = 0
+        self.batches = 0
         self._log = _log.bind(lane=options.lane.value, broker=self.broker)
+
+    @property
+    def unstored_since(self) -> datetime | None:
+        """When the oldest message came that is not stored yet, and so not acknowledged; None: there is none."""
+        oldest = self._waiting[:1]  # one step: metrics read it from another thread
+        return oldest[0].deliveries[0].received_at if oldest and oldest[0].deliveries else None
 
     async def run(self) -> None:
         """Receives, stores and acknowledges.
@@ -190,6 +197,7 @@ class Session:
             try:
                 await self._look_for_twins(batch)
                 await self.writer.store(batch, self._intake)
+                self.batches += 1
                 return
             except (psycopg.Error, OSError, TimeoutError) as error:
                 if not is_passing_fault(error):

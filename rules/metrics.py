@@ -33,6 +33,12 @@ BATCH_SECONDS: Final = Histogram(
     ["step"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+LOOP_TURNED: Final = Gauge(
+    "anju_rules_loop_turned_timestamp_seconds", "When a loop last finished a turn of its work", ["loop"]
+)
+CLOCK_DIFFERENCE_SECONDS: Final = Gauge(
+    "anju_rules_clock_difference_seconds", "The database's clock minus this process's"
+)
 HEARING_LAG_SECONDS: Final = Gauge("anju_rules_hearing_lag_seconds", "How far the least heard broker is behind now")
 INCIDENTS: Final = Gauge("anju_rules_area_incidents", "Areas and gateways whose homes fell out together", ["cause"])
 UNPROTECTED: Final = Gauge(

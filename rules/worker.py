@@ -67,6 +67,8 @@ Loop = Callable[[contextlib.AsyncExitStack, Connect], Awaitable[None]]
 
 async def run(options: RulesOptions, *, stop: asyncio.Event) -> None:
     """Judges homes and wakes until `stop` is set; what is being written then is finished or rolled back."""
+    for rule in options.rules:
+        metrics.RULE_FAILURES.labels(rule.name)  # from zero on: the first failure must be seen as an increase
     async with asyncio.TaskGroup() as group:
         loops: dict[str, Loop] = {
             "wake": lambda stack, opened: _wake_loop(stack, opened, options),
@@ -92,6 +94,8 @@ async def _keep_going(name: str, loop: Loop, options: RulesOptions) -> None:
             statement_timeout_s=_STATEMENT_S,
         )
 
+    for kind in ("true", "false"):
+        metrics.FAULTS.labels(name, kind)  # likewise
     faults = 0
     longest_s = _BACK_OFF_LONGEST_WAKE_S if name == "wake" else _BACK_OFF_LONGEST_S
     while True:
@@ -118,6 +122,10 @@ async def _keep_going(name: str, loop: Loop, options: RulesOptions) -> None:
             await asyncio.sleep(wait_s)
 
 
+def _turned(loop: str) -> None:
+    metrics.LOOP_TURNED.labels(loop).set(utc_now().timestamp())
+
+
 async def _entered(stack: contextlib.AsyncExitStack, opened: Connect) -> AsyncConnection[Any]:
     conn = await opened()
     stack.push_async_callback(conn.close)
@@ -133,6 +141,7 @@ async def _wake_loop(stack: contextlib.AsyncExitStack, opened: Connect, options:
     while True:
         with going_first():
             contended = await waker.drain(working)
+        _turned("wake")
         # What another process holds and has not committed comes free when that process is found frozen or dead.
         await wait_for_wake(hearing, _CONTENDED_POLL_S if contended else _POLL_S)
 
@@ -148,7 +157,9 @@ async def _engine_loop(stack: contextlib.AsyncExitStack, opened: Connect, option
         homes_per_claim=options.homes_per_claim,
     )
     while True:
-        if await engine.look(conn) < options.homes_per_claim:
+        looked_at = await engine.look(conn)
+        _turned("engine")
+        if looked_at < options.homes_per_claim:
             await asyncio.sleep(_POLL_S)
 
 
@@ -165,6 +176,7 @@ async def _sweep_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
                 busy = True
             else:
                 new_homes_at = clock() + _NEW_HOMES_EVERY_S
+        _turned("sweep")
         await asyncio.sleep(_SWEEP_PAUSE_S if busy or not has_room else _POLL_S)
 
 
@@ -182,6 +194,7 @@ async def _learn_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
                 busy = True
             else:
                 enrol_at = clock() + _NEW_HOMES_EVERY_S
+        _turned("learn")
         await asyncio.sleep(_LEARN_PAUSE_S if busy else _LEARN_POLL_S)
 
 
@@ -194,6 +207,7 @@ async def _areas_loop(stack: contextlib.AsyncExitStack, opened: Connect, options
     while True:
         began_s = clock()
         await areas.look(conn, utc_now())
+        _turned("areas")
         # Where a whole city has fallen silent, this must not take what the looks at homes need.
         await asyncio.sleep(max(area_watch.EVERY.total_seconds(), _AREAS_REST * (clock() - began_s)))
 
@@ -208,5 +222,7 @@ class _HearingLoop:
             known = await listening.tell(conn, utc_now, started_at=self.started_at)
             span = heard(known.ears, timedelta())
             until = self.started_at if span is None else span.until
+            metrics.CLOCK_DIFFERENCE_SECONDS.set(known.clock_difference.total_seconds())
             metrics.HEARING_LAG_SECONDS.set(max(0.0, (utc_now() - until).total_seconds()))
+            _turned("hearing")
             await asyncio.sleep(_HEARING_EVERY_S)

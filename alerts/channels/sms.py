@@ -51,6 +51,7 @@ class SmsChannel:
         if not routes or len(self._routes) != len(routes):
             raise BadProvider("the sms channel needs providers, each with a name of its own")
         self._write = write
+        self._has_caps = any(route.caps.limits for route in routes)
         self._health = dict.fromkeys(self._routes, Health())
         self._unrecorded: dict[str, list[Submission]] = {}
         self._stack = AsyncExitStack()
@@ -80,9 +81,10 @@ class SmsChannel:
             sms = self._write(message)
         except (AlertError, KeyError, TypeError, ValueError):
             return TryAgain(fault=Fault.OUR_BUG)
-        # Before it is sent: others to the same number may be on their way.
-        submission = Submission(notification_id=message.notification_id, provider=asked.name, at=now)
-        self._unrecorded.setdefault(message.recipient, []).append(submission)
+        if self._has_caps:
+            # Before it is sent: others to the same number may be on their way.
+            submission = Submission(notification_id=message.notification_id, provider=asked.name, at=now)
+            self._unrecorded.setdefault(message.recipient, []).append(submission)
         result = await self._routes[asked.name].provider.send(sms, now)
         self._health[asked.name] = self._health[asked.name].after(result, now)
         metrics.PROVIDERS_DOWN.labels(self.name).set(sum(health.is_down(now) for health in self._health.values()))

@@ -3,41 +3,28 @@
 Redirects are not followed: a signed message goes where the settings say or nowhere.
 """
 
-import asyncio
 import binascii
-import contextlib
 import json
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from yarl import URL
 
+from alerts.channels.http import Answer, HttpClient, checked_url
 from alerts.channels.results import Accepted, Fault, GiveUp, Outgoing, Result, TryAgain
-from alerts.errors import BadWebhook
+from alerts.errors import BadProvider, BadWebhook
 from alerts.messages import instant_text
 
 #: The site's own receiver, told of every alert.
 SITE: Final = "default"
-_MAX_RESPONSE_BYTES: Final = 64 * 1024
-_DRAIN_TIMEOUT_S: Final = 1.0
+#: A body is read only so that its connection can be used again.
+_BODY_TIMEOUT_S: Final = 1.0
 _PROVIDER_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
-_GAVE_UP: Final = {410: Fault.GONE, 413: Fault.TOO_LARGE}
-_TRY_AGAIN: Final = {
-    401: Fault.UNAUTHORIZED,
-    403: Fault.UNAUTHORIZED,
-    404: Fault.NOT_FOUND,
-    405: Fault.NOT_FOUND,
-    408: Fault.TIMED_OUT,
-    425: Fault.BUSY,
-    429: Fault.BUSY,
-}
-_BY_CLASS: Final = {3: Fault.REDIRECTED, 4: Fault.REFUSED, 5: Fault.SERVER_FAULT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +72,16 @@ class WebhookChannel:
             named[SITE] = Receiver(url=url, secrets=tuple(secrets))
         self._receivers = {name: (_checked(one.url), _signers(one.secrets)) for name, one in named.items()}
         self._source = source
-        self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(
-            # Not from the environment: a proxy set for something else must not stand between an alert and its receiver.
-            trust_env=False,
-            follow_redirects=False,
-            verify=ssl.create_default_context(),
-            timeout=httpx.Timeout(timeout_s, connect=min(5.0, timeout_s)),
-            limits=httpx.Limits(
-                max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=120.0
-            ),
-            headers={"user-agent": "anju", "accept": "*/*"},
-        )
+        self._client = HttpClient(timeout_s=timeout_s, body_timeout_s=_BODY_TIMEOUT_S, max_connections=max_connections)
 
     async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._client.__aexit__(kind, error, trace)
 
     async def send(self, message: Outgoing, now: datetime) -> Result:
         """Posts the message once. A 2xx is an acceptance, whatever the response's body says."""
@@ -123,53 +100,18 @@ class WebhookChannel:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signer.sign(webhook_id, now, text) for signer in signers),
         }
-        try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._client.stream("POST", url, content=text.encode(), headers=headers) as response,
-            ):
-                result = read_answer(response.status_code, response.headers)
-                await _drain(response)
-                return result
-        except (TimeoutError, httpx.TimeoutException):
-            return TryAgain(fault=Fault.TIMED_OUT)
-        except httpx.ConnectError as error:
-            return TryAgain(fault=Fault.CERTIFICATE if _is_about_certificates(error) else Fault.UNREACHABLE)
-        except httpx.LocalProtocolError:
-            return TryAgain(fault=Fault.OUR_BUG)
-        except (httpx.RemoteProtocolError, httpx.DecodingError):
-            # What the receiver says is not HTTP, or it hung up before it answered.
-            return TryAgain(fault=Fault.CONNECTION_LOST)
-        except (httpx.HTTPError, OSError):
-            return TryAgain(fault=Fault.CONNECTION_LOST)
+        answer = await self._client.ask("POST", url, content=text.encode(), headers=headers)
+        return TryAgain(fault=answer) if isinstance(answer, Fault) else read_answer(answer)
 
 
-def read_answer(status: int, headers: httpx.Headers) -> Result:
-    """What a status means. Only what can never succeed is given up; a wrong setting may be set right in time."""
-    if 200 <= status < 300:
-        given = headers.get("x-request-id", "")
+def read_answer(answer: Answer) -> Result:
+    """What an answer means. Only what can never succeed is given up; a wrong setting may be set right in time."""
+    if answer.ok:
+        given = answer.request_id
         return Accepted(provider_id=given if _PROVIDER_ID.fullmatch(given) else None)
-    if status in _GAVE_UP:
-        return GiveUp(fault=_GAVE_UP[status])
-    fault = _TRY_AGAIN.get(status) or _BY_CLASS.get(status // 100, Fault.NOT_UNDERSTOOD)
-    return TryAgain(fault=fault, retry_after_s=_retry_after_s(headers))
-
-
-def _retry_after_s(headers: httpx.Headers) -> float | None:
-    given = headers.get("retry-after", "")
-    # The other form, a date, would have to trust the receiver's clock.
-    return float(given) if given.isascii() and given.isdigit() and len(given) <= 6 else None
-
-
-async def _drain(response: httpx.Response) -> None:
-    """Reads a short body, so that the connection can be used again; leaves a long, slow or broken one."""
-    read_bytes = 0
-    with contextlib.suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
-            async for chunk in response.aiter_raw():
-                read_bytes += len(chunk)
-                if read_bytes > _MAX_RESPONSE_BYTES:
-                    return
+    if answer.fault.is_final:
+        return GiveUp(fault=answer.fault)
+    return TryAgain(fault=answer.fault, retry_after_s=answer.retry_after_s)
 
 
 def _body(message: Outgoing, source: str) -> str:
@@ -190,14 +132,11 @@ def _body(message: Outgoing, source: str) -> str:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _checked(url: str) -> httpx.URL:
+def _checked(url: str) -> URL:
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        raise BadWebhook("the webhook's address is no URL; it looks like https://desk.example.org/anju") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise BadWebhook("the webhook's address must begin with https:// or http:// and name a host")
-    return parsed
+        return checked_url(url, "the webhook's address")
+    except BadProvider as error:
+        raise BadWebhook(str(error)) from None
 
 
 def _signers(secrets: Sequence[str]) -> tuple[Webhook, ...]:
@@ -207,12 +146,3 @@ def _signers(secrets: Sequence[str]) -> tuple[Webhook, ...]:
         return tuple(Webhook(secret) for secret in secrets)
     except (EmptyWebhookSecretError, binascii.Error, ValueError):
         raise BadWebhook("a webhook secret must be whsec_ and 24 to 64 bytes in base64") from None
-
-
-def _is_about_certificates(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

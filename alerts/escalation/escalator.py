@@ -23,6 +23,7 @@ from alerts.escalation.model import Action, Circle, Due, Load, Planned
 from alerts.escalation.plan import plan
 from alerts.life import cases, commands
 from alerts.life.commands import By
+from alerts.metrics import LOOP_TURNED
 from storage import sql
 from storage.pool import is_passing_fault
 
@@ -98,7 +99,9 @@ class Escalator:
             if loop.time() - adopted_s >= _ADOPT_EVERY_S:
                 adopted_s = loop.time()
                 await self._adopt(conn)
-            if await self.carry_out(conn) == self._batch:
+            carried_out = await self.carry_out(conn)
+            LOOP_TURNED.labels("escalate").set(self._clock().timestamp())
+            if carried_out == self._batch:
                 continue
             wait_s = await self._rest_s(conn)
             with contextlib.suppress(TimeoutError):

@@ -20,6 +20,16 @@ _Q = sql.load(__package__, "reading.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How many alerts of a kind and severity are in a state."""
+
+    kind: str
+    severity: str
+    state: str
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRow:
     """One alert as a list shows it."""
 
@@ -187,3 +197,10 @@ def _alert_from(row: DictRow) -> AlertRow:
         outcome=Outcome(given) if (given := fields.pop("outcome")) is not None else None,
         **fields,
     )
+
+
+async def count_open(conn: AsyncConnection[Any]) -> list[Standing]:
+    """How many alerts are not closed, by kind, severity and state."""
+    async with conn.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(_Q.count_open)
+        return await cursor.fetchall()

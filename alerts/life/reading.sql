@@ -43,3 +43,9 @@ LEFT JOIN LATERAL (
     WHERE t.notification_id = n.notification_id ORDER BY attempt DESC LIMIT 1
 ) last ON true
 WHERE n.alert_id = %(alert_id)s ORDER BY n.created_at, n.notification_id
+
+-- The service's own test presses are not among them.
+-- name: count_open
+SELECT kind, severity, state, count(*) AS alerts
+FROM alert WHERE state <> 'closed' AND NOT probe
+GROUP BY kind, severity, state

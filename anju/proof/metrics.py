@@ -16,5 +16,8 @@ DURATION: Final = Histogram(
 LAST_THROUGH: Final = Gauge(
     "anju_probe_last_through_timestamp_seconds", "When the newest synthetic press that came through was handed over"
 )
+LOOP_TURNED: Final = Gauge(
+    "anju_probe_loop_turned_timestamp_seconds", "When a loop last finished a turn of its work", ["loop"]
+)
 GAPS: Final = Gauge("anju_probe_gap", "1 where work is not done", ["work"])
 SIGNALS: Final = Counter("anju_dead_man_signals_total", "Calls to the outside monitor, by result", ["result"])

@@ -19,6 +19,8 @@ class DeadMan:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        for result in ("taken", "refused", "unreachable"):
+            metrics.SIGNALS.labels(result)  # from zero on: a monitor that was never reached must show
         self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT_S)
 
     async def __aenter__(self) -> Self:

@@ -127,6 +127,7 @@ async def _press(options: ProofOptions, seen: _Seen, clock: Callable[[], datetim
             if through_at is not None:
                 seen.through_at = max(seen.through_at, through_at)
                 metrics.LAST_THROUGH.set(through_at.timestamp())
+            metrics.LOOP_TURNED.labels("press").set(clock().timestamp())
             if tidied_at is None or clock() - tidied_at >= _TIDY_EVERY:
                 tidied_at = clock()
                 await probe.tidy()
@@ -154,6 +155,7 @@ async def _check(options: ProofOptions, seen: _Seen, clock: Callable[[], datetim
                 else:
                     await dead_man.signal()
                 signal_at_s = loop.time() + options.signal_every.total_seconds()
+            metrics.LOOP_TURNED.labels("check").set(clock().timestamp())
             await asyncio.sleep(options.check_every.total_seconds())
 
 

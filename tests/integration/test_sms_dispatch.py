@@ -531,15 +531,15 @@ async def test_a_call_that_nobody_takes_is_not_repeated_but_the_next_step_comes_
     assert await cursor.fetchone() == (hurried,)
 
 
-async def test_what_no_worker_can_send_is_given_up_when_its_time_is_over(database: AsyncConnection[Any]) -> None:
+async def test_what_no_worker_can_send_is_given_up_a_week_after_its_time(database: AsyncConnection[Any]) -> None:
     await register_homes(database)
     await report_now(database, press(1), now=NOON)
-    await outbox.give_up_unserved(database, ["sms"], NOON + timedelta(hours=23))
+    await outbox.give_up_unserved(database, ["sms"], NOON + timedelta(days=7, hours=23))
     assert await told_states(database) == ["pending"]
-    await outbox.give_up_unserved(database, ["sms", "webhook"], NOON + timedelta(hours=25))
+    await outbox.give_up_unserved(database, ["sms", "webhook"], NOON + timedelta(days=7, hours=25))
     assert await told_states(database) == ["pending"]  # somebody may still send it
     for _ in range(2):
-        await outbox.give_up_unserved(database, ["sms"], NOON + timedelta(hours=25))
+        await outbox.give_up_unserved(database, ["sms"], NOON + timedelta(days=7, hours=25))
     assert await told_states(database) == ["given_up"]
     assert (await entries(database)).count("message_given_up") == 1
 
