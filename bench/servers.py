@@ -17,7 +17,7 @@ from bench.children import ROOT, BenchError
 from bench.costs import free_port
 from storage.embedded import EmbeddedPostgres
 
-SHIPPED_CONFIG: Final = ROOT / "config" / "mosquitto" / "mosquitto.conf"
+SHIPPED_CONFIG: Final = ROOT / "config" / "mosquitto" / "local.conf"
 _START_TIMEOUT_S: Final = 20.0
 _OURS: Final = frozenset(
     {

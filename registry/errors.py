@@ -56,3 +56,7 @@ class DeviceRefused(RegistryError):
 
 class InstallationRefused(RegistryError):
     """What is installed now does not allow it, or there is no such device or home; nothing was written."""
+
+
+class CredentialRefused(InstallationRefused):
+    """No credential of this kind for this name, or none stands; nothing was written."""

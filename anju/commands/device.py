@@ -8,6 +8,7 @@ import typer
 
 from anju import context as ctx
 from anju.arguments import past_instant
+from anju.commands import device_credentials
 from anju.errors import Usage
 from anju.output import JSON_OPTION, complain, instant, say, show_json, show_table
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.add_typer(device_credentials.app, name="credentials")
 
 _JSON = Annotated[bool, JSON_OPTION]
 _NAME = Annotated[
