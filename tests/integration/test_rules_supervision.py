@@ -66,12 +66,12 @@ async def test_absences_that_reach_into_what_is_read(town: Town) -> None:
     home, other = await town.home("home"), await town.home("other")
     now = town.now
     await away(town, home, now - 30 * D, now - 20 * D)  # long over
-    await away(town, home, now - 10 * D, now + 10 * D, ended_at=now - 3 * D)  # ended early
+    await away(town, home, now - 10 * D, now + 10 * D, ended_at=now - 6 * D)  # ended early
     await away(town, home, now - 5 * D, now + D, ended_at=now - 6 * D)  # never was
     await away(town, home, now + D, now + 2 * D)  # to come
     await away(town, other, now - H, now + H)
     first, second = await loaded(town, home, other)
-    assert [(a.from_at, a.until_at) for a in first.absences] == [(now - 10 * D, now - 3 * D), (now + D, now + 2 * D)]
+    assert [(a.from_at, a.until_at) for a in first.absences] == [(now - 10 * D, now - 6 * D), (now + D, now + 2 * D)]
     assert [(a.reason, a.until_at) for a in second.absences] == [("hospital", now + H)]
     (looked_since,) = await loaded(town, home, looked_until=now - H)
     assert [a.from_at for a in looked_since.absences] == [now + D]
