@@ -1,0 +1,1 @@
+-- Additions only: the previous release goes on working on this schema.
