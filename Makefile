@@ -2,7 +2,7 @@
 # All paths are relative and every tool is started as a module, so that a folder with spaces in its name will do.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test lint bench audit sbom lock clean
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -28,9 +28,18 @@ lint: $(VENV)/.ready-dev ## style, types, and which package may import which
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 	@$(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
+	@$(VENV)/bin/squawk storage/migrations/versions/*.sql
 
 bench: $(VENV)/.ready-dev ## measures what README promises; takes a while
 	@$(PY) -m bench
+
+audit: $(VENV)/.ready-dev ## asks for known vulnerabilities of what is locked
+	@$(PY) .ci/audit.py requirements.lock
+
+sbom: $(VENV)/.ready-dev ## writes what the service is made of (CycloneDX) to dist/anju.cdx.json
+	@mkdir -p dist
+	@$(PY) -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --short-PURLs \
+	    --output-reproducible --spec-version 1.6 --output-format JSON --validate --output-file dist/anju.cdx.json
 
 lock: $(VENV)/.ready-dev ## resolves the dependencies of pyproject.toml anew into requirements*.lock
 	@$(PIP) install --quiet 'uv>=0.8'

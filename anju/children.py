@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from anju.logtail import LogTail
+from config.settings import overridden
 
 _STOP_LIMIT_S: Final = 15.0
 _BACKOFF_MAX_S: Final = 30.0
@@ -132,7 +133,8 @@ class Child:
 
 def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
     """Our own environment with some settings put over it; the packages are found however we were started ourselves."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **overrides}
+    path = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return overridden(os.environ, {**path, **overrides})
 
 
 def _how(code: int) -> str:

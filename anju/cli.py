@@ -17,10 +17,12 @@ from anju.commands import (
     broker,
     channel,
     data,
+    database,
     decode,
     device,
     drivers,
     escalation,
+    health,
     home,
     operate,
     person,
@@ -52,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serve.add_to(app)
+health.add_to(app)
 data.add_to(app)
 decode.add_to(app)
 drivers.add_to(app)
@@ -61,6 +64,7 @@ app.add_typer(alert.app, name="alert")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(device.app, name="device")
 app.add_typer(broker.app, name="broker")
+app.add_typer(database.app, name="database")
 app.add_typer(absence.app, name="absence")
 app.add_typer(policy.app, name="policy")
 app.add_typer(home.app, name="home")

@@ -44,9 +44,9 @@ def settings(context: typer.Context, *required: str, overrides: Mapping[str, str
         required: settings the command cannot do without.
         overrides: variables that win over the environment.
     """
-    from config.settings import load
+    from config.settings import load, overridden
 
-    return load(config_file(context), {**os.environ, **overrides}).require(*required)
+    return load(config_file(context), overridden(os.environ, overrides)).require(*required)
 
 
 @asynccontextmanager

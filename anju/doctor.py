@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from anju import brokers, telling_checks
+from anju import brokers, series_checks, telling_checks
 from anju.checks import Check, State
 from anju.context import database_url
 from config.errors import SettingsError
@@ -22,6 +22,7 @@ from storage import migrate
 from storage.errors import StorageError
 from storage.pool import connect
 from storage.sql import load
+from storage.timescale import is_too_old
 
 __all__ = ["Check", "State", "examine"]
 
@@ -30,7 +31,6 @@ _SQL = load("anju", "doctor.sql")
 _CLOCK_LIMIT: Final = timedelta(seconds=5)
 _HEARING_LIMIT: Final = timedelta(minutes=2)
 _BROKER_LIMIT_S: Final = 10.0
-_TIMESCALEDB_MIN: Final = (2, 18, 1)
 _PARTITIONS_AHEAD: Final = timedelta(days=7)
 
 
@@ -80,6 +80,15 @@ def unprotected_check(homes: int, incidents: int) -> Check:
     return Check(name="unprotected", state=State.WARNING, found=found, advice="`anju alert list` names them")
 
 
+def rights_check(mighty: Sequence[str]) -> Check:
+    """Judges who of us works with all rights: names of sessions, as the database shows them."""
+    if not mighty:
+        return Check(name="database roles", state=State.GOOD, found="every session has the rights of its stage alone")
+    found = f"with all rights over the series: {', '.join(mighty)}"
+    advice = "give each stage a login of its own with `anju database roles --login` (docs/security.md)"
+    return Check(name="database roles", state=State.WARNING, found=found, advice=advice)
+
+
 def left_behind_checks(names: Sequence[str]) -> list[Check]:
     """Names each broker that is in no settings and not heard any more."""
     return [
@@ -105,7 +114,7 @@ def versions_check(server: int, installed: str | None, available: str | None) ->
         advice = f"{available} is available, but the schema was made without it" if available else ""
         checks.append(Check(name="timescaledb", state=State.GOOD, found=found, advice=advice))
     else:
-        old = tuple(int(part) for part in installed.split("-")[0].split(".")) < _TIMESCALEDB_MIN
+        old = is_too_old(installed)
         advice = "older than 2.18.1 loses rows on conflict in compressed chunks: update the extension" if old else ""
         state = State.FAULT if old else State.GOOD
         checks.append(Check(name="timescaledb", state=state, found=installed, advice=advice))
@@ -157,6 +166,7 @@ async def _contents(conn: AsyncConnection[TupleRow], settings: Settings) -> list
     checks = [
         hearing_check((await _row(conn, _SQL.hearing))[0], now),
         unprotected_check(*await _row(conn, _SQL.unprotected)),
+        rights_check([name for (name,) in await (await conn.execute(_SQL.mighty_sessions)).fetchall()]),
         *left_behind_checks(brokers.left_behind(await brokers.ears(conn), configured, now)),
     ]
     if (await _row(conn, _SQL.is_partitioned))[0]:
@@ -167,9 +177,9 @@ async def _contents(conn: AsyncConnection[TupleRow], settings: Settings) -> list
         else:
             found = "none yet" if last is None else f"made up to {last[:4]}-{last[4:]} only"
             state = State.WARNING if last is None else State.FAULT
-            checks.append(
-                Check(name="partitions", state=state, found=found, advice="`anju ingest` makes them: start it")
-            )
+            advice = "start `anju keep` and `anju ingest`: both make them"
+            checks.append(Check(name="partitions", state=state, found=found, advice=advice))
+    checks += await series_checks.of_database(conn, settings, now)
     checks += await telling_checks.of_database(conn, settings, now)
     return checks
 

@@ -23,3 +23,12 @@ SELECT min(heard_until) FROM hearing WHERE lane = 'bulk';
 
 -- name: unprotected
 SELECT count(DISTINCT home_id), count(DISTINCT told) FROM unprotected_home;
+
+-- name: mighty_sessions
+-- Sessions of ours at this database that could do anything: as a superuser, or as the owner of the series.
+SELECT DISTINCT a.application_name
+FROM pg_stat_activity a
+JOIN pg_roles r ON r.oid = a.usesysid
+WHERE a.datname = current_database() AND a.application_name LIKE 'anju%' AND a.application_name <> 'anju migrate'
+  AND (r.rolsuper OR r.oid = (SELECT relowner FROM pg_class WHERE oid = 'reading'::regclass))
+ORDER BY a.application_name;

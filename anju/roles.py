@@ -38,7 +38,11 @@ def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
     from ingest import worker
     from ingest.intake import Limits
     from ingest.mqtt.options import Endpoint
+    from ingest.rates import RateLimit
 
+    rate = None
+    if settings.device_readings_per_s:
+        rate = RateLimit(per_s=settings.device_readings_per_s, burst=settings.device_readings_burst)
     options = worker.IngestOptions(
         database_url=database_url(settings),
         brokers=tuple(Endpoint.parse(url.get_secret_value()) for url in settings.mqtt_urls),
@@ -49,6 +53,7 @@ def run_ingest(settings: Settings, *, stop_with_stdin: bool) -> None:
             late_window=timedelta(days=settings.late_window_days),
             future_tolerance=timedelta(seconds=settings.future_tolerance_s),
         ),
+        rate=rate,
         max_batch=settings.max_batch,
         max_outstanding=settings.max_outstanding,
         quarantine_max_bytes=settings.quarantine_max_mb * 1_000_000,
@@ -155,6 +160,20 @@ def run_probe(settings: Settings, *, stop_with_stdin: bool) -> None:
     )
 
 
+def run_keep(settings: Settings, *, stop_with_stdin: bool) -> None:
+    """Runs the keeper of the series until it is told to stop."""
+    from anju.keeping import options, worker
+
+    kept = options.of_settings(settings)
+    _run(
+        settings,
+        "keep",
+        _once_migrated(kept.database_url, lambda stop: worker.run(kept, stop=stop)),
+        (health.loops_turn("anju_keep_loop_turned_timestamp_seconds", ("keep",)),),
+        stop_with_stdin=stop_with_stdin,
+    )
+
+
 def _once_migrated(url: str, work: _Work) -> _Work:
     async def wait_and_work(stop: asyncio.Event) -> None:
         await _until_migrated(url, stop)
@@ -166,7 +185,7 @@ def _once_migrated(url: str, work: _Work) -> _Work:
 
 def _run(
     settings: Settings,
-    role: Literal["ingest", "rules", "alerts", "probe"],
+    role: Literal["ingest", "rules", "alerts", "probe", "keep"],
     work: _Work,
     needs: Sequence[Condition],
     *,
@@ -212,6 +231,7 @@ def _serve_metrics(settings: Settings, role: str, app: "WSGIApplication") -> Non
         "rules": settings.metrics_port_rules,
         "alerts": settings.metrics_port_alerts,
         "probe": settings.metrics_port_probe,
+        "keep": settings.metrics_port_keep,
     }[role]
     if port == 0:
         return

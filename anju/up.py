@@ -36,6 +36,7 @@ _SQL = load("anju", "up.sql")
 
 ROLES: Final = ("ingest", "rules", "alerts")
 _PROOF: Final = "probe"
+_KEEPER: Final = "keep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +116,18 @@ async def _serve(
             overrides |= {"ANJU_WEBHOOK_URL": desk.url, "ANJU_WEBHOOK_SECRET": secret}
     view.tell(f"logs are in {options.data_dir / 'logs'}")
     if not stop.is_set():
-        # A demonstration shows its neighbourhood alone.
-        roles = (*ROLES, _PROOF) if options.demo_homes is None else ROLES
-        children = _children(roles, options.data_dir / "logs", overrides, view.tell)
+        children = _children(_roles(options), options.data_dir / "logs", overrides, view.tell)
         await servers.enter_async_context(_running(children, view.tell, hurry))
         with view.page():
             await _until_stopped(options, view, database_url, mqtt_url, stop)
     view.tell("stopping")
+
+
+def _roles(options: UpOptions) -> tuple[str, ...]:
+    if options.demo_homes is not None:
+        return ROLES  # it shows its neighbourhood alone
+    # What is replayed from long ago is not to be deleted at once.
+    return (*ROLES, _PROOF) if options.late_window_days is not None else (*ROLES, _PROOF, _KEEPER)
 
 
 async def _until_stopped(options: UpOptions, view: View, database_url: str, mqtt_url: str, stop: asyncio.Event) -> None:

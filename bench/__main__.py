@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from rich.console import Console
 
-from bench import alerts, decoding, homes, peers, report, scenarios
+from bench import alerts, decoding, homes, peers, report, scenarios, series
 from bench.children import BenchError, Interrupted, stop_on_signals
 from bench.costs import file_system
 from bench.scenarios import Values
@@ -39,9 +39,10 @@ _OWN: Final[Mapping[str, Scenario]] = {
     "decoding": lambda _: decoding.decode(),
     "homes": homes.watched_homes,
     "alerts": alerts.telling,
+    "series": series.sizes,
 }
-_ONCE: Final = frozenset({"homes"})
-"""Takes ten minutes and leaves nothing to chance: not run again."""
+_ONCE: Final = frozenset({"homes", "series"})
+"""Leave nothing to chance, and homes takes ten minutes: not run again."""
 _NEED_SERVICE: Final = frozenset({"throughput", "drain", "button_paced", "button_saturated"})
 
 

@@ -152,6 +152,24 @@ def _homes(results: Results) -> list[Figure]:
     return lines + [Figure(name=name, target="", measured=said, met=None) for name, said in measured.items()]
 
 
+def _series(results: Results) -> list[Figure]:
+    """What readings weigh."""
+    if not (runs := results.get("series")) or not runs.valid:
+        return []
+
+    def value(key: str) -> float:
+        return _median(results, "series", key) or 0.0
+
+    measured = {
+        "series: bytes per reading": f"TimescaleDB {value('open_bytes'):.0f}, packed {value('packed_bytes'):.1f};"
+        f" plain PostgreSQL {value('plain_bytes'):.0f}",
+        "series: a year of 10,000 homes": f"{value('city_readings') / 1e6:.0f} million readings;"
+        f" TimescaleDB {value('city_packed_gb'):.0f} GB with its hours,"
+        f" plain PostgreSQL {value('city_plain_gb'):.0f} GB",
+    }
+    return [Figure(name=name, target="", measured=said, met=None) for name, said in measured.items()]
+
+
 def _plain(results: Results, name: str, scenario: str, keys: Sequence[str], *, unit: str) -> Figure:
     values = [value for key in keys if (value := _median(results, scenario, key)) is not None]
     measured = " / ".join(f"{value:.1f}" for value in values)
@@ -179,6 +197,7 @@ def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
         ),
         _decoding(results, at_most=10),
         *_homes(results),
+        *_series(results),
         _limit(results, "finding → first message, p99", "alerts", "first_p99_ms", at_most=20, unit="ms"),
         _plain(results, "finding → SMS gateway, p50 / p99", "alerts", ("sms_p50_ms", "sms_p99_ms"), unit="ms"),
         _limit(results, "1,000 calls in a storm: last first SMS", "alerts", "storm_sms_max_s", at_most=10, unit="s"),

@@ -35,6 +35,8 @@ class Size:
     """At most so long: the rest of a drain is reckoned from its rate."""
     told_alone: int = 300
     told_in_storm: int = 1000
+    kept_homes: int = 300
+    kept_weeks: int = 6
     settle_s: float = 2.0
     timeout_s: float = 300.0
 
@@ -56,6 +58,8 @@ QUICK: Final = Size(
     drained_s=20.0,
     told_alone=20,
     told_in_storm=50,
+    kept_homes=10,
+    kept_weeks=2,
     settle_s=0.5,
     timeout_s=60,
 )

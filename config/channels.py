@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from config import secret_file
 from config.values import HttpUrl, WebhookSecret, listed, refuse
 
 _WINDOW_S: Final = {"s": 1, "m": 60, "h": 3_600}
@@ -95,9 +96,9 @@ class Table(BaseModel):
             if field not in cls.model_fields or field in read:
                 continue
             try:
-                read[field] = Path(str(read.pop(key))).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError, ValueError):
-                raise refuse(f"names a {key} that cannot be read") from None
+                read[field] = secret_file.read(Path(str(read.pop(key))))
+            except secret_file.UnusableFile as fault:
+                raise refuse(f"names a {key} that {fault}") from None
         return read
 
 

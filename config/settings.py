@@ -23,10 +23,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config import secret_file
 from config.channels import ChatTable, SmsTable, VoiceTable, WebhookTable, tabled
 from config.errors import SettingsError
 from config.values import (
     DatabaseUrl,
+    Days,
     HttpUrl,
     LinkSecret,
     MqttUrl,
@@ -44,6 +46,9 @@ _TEST_PREFIX: Final = "ANJU_TEST_"
 # The name that the environment uses where it is not simply the key in capitals.
 _VARIABLE_OF: Final = {"mqtt_urls": "ANJU_MQTT_URL", "webhook_secrets": "ANJU_WEBHOOK_SECRET"}
 _KEY_OF: Final = {variable: key for key, variable in _VARIABLE_OF.items()}
+# A variable or key that ends so names a file whose content is the value: the form in which containers get secrets.
+_FILE_VARIABLE: Final = "_FILE"
+_FILE_KEY: Final = "_file"
 
 
 def _worker_id() -> str:
@@ -54,6 +59,10 @@ def _worker_id() -> str:
 def default_data_dir() -> Path:
     """Where embedded servers keep their data: a system folder for root, else the user's own."""
     return Path("/var/lib/anju") if os.geteuid() == 0 else platformdirs.user_data_path("anju")
+
+
+#: For how long readings are kept where the settings do not say, by quantity.
+RETENTION_DAYS: Final[Mapping[str, float]] = {"water_total": 1100, "pulses": 1100, "others": 400}
 
 
 class Settings(BaseSettings):
@@ -75,6 +84,8 @@ class Settings(BaseSettings):
     max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5_000
     max_outstanding: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     quarantine_max_mb: PositiveInt = 1_000
+    device_readings_per_s: Annotated[float, Field(ge=0, le=100_000)] = 20
+    device_readings_burst: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000
 
     emergency_webhook_url: HttpUrl | None = None
     emergency_webhook_secret: WebhookSecret | None = None
@@ -97,6 +108,9 @@ class Settings(BaseSettings):
     probe_recorder: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = None
     dead_man_url: HttpUrl | None = None
 
+    retention_days: Days = Field(default_factory=lambda: dict(RETENTION_DAYS))
+    reply_retention_days: Annotated[float, Field(ge=0, le=36_525)] = 90
+
     inactivity_volume_l: PositiveFloat = 10
     inactivity_window_h: Annotated[float, Field(gt=0, le=168)] = 12
     silence_intervals: PositiveInt = 3
@@ -107,6 +121,7 @@ class Settings(BaseSettings):
     metrics_port_rules: Port = 0
     metrics_port_alerts: Port = 0
     metrics_port_probe: Port = 0
+    metrics_port_keep: Port = 0
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_dir: Path = Field(default_factory=default_data_dir)
@@ -169,8 +184,16 @@ def variable_of(key: str) -> str:
     return _VARIABLE_OF.get(key, PREFIX + key.upper())
 
 
+def overridden(environ: Mapping[str, str], by: Mapping[str, str]) -> dict[str, str]:
+    """An environment with variables put over it; a file that one of these came from counts no more."""
+    gone = {f"{variable}{_FILE_VARIABLE}" for variable in by} - {variable_of(key) for key in Settings.model_fields}
+    return {**{variable: text for variable, text in environ.items() if variable not in gone}, **by}
+
+
 def load(config_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings.
+
+    Each can also be named with `_FILE` (`_file` in the file): its value is then what that file holds.
 
     Args:
         config_file: the TOML file; None takes the one that ANJU_CONFIG names, if any.
@@ -185,16 +208,24 @@ def load(config_file: Path | None = None, environ: Mapping[str, str] | None = No
     values: dict[str, object] = {}
     named: dict[str, str] = {}  # setting -> how the user wrote it
     if config_file is not None:
-        for key, value in _read(config_file).items():
-            _known(key, Settings.model_fields, f"{key} in {config_file}")
-            values[key], named[key] = value, f"{key} in {config_file}"
+        keys = {key: key for key in Settings.model_fields}
+        written = _read(config_file)
+        for key, value in written.items():
+            shown = f"{key} in {config_file}"
+            field, in_file = _known(key, keys, _FILE_KEY, shown)
+            if in_file and field in written:
+                raise SettingsError(f"{field} and {shown} are both set; set one of them")
+            values[field], named[field] = _held(str(value), shown) if in_file else value, shown
     variables = {variable_of(key): key for key in Settings.model_fields}
-    for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == _CONFIG_VARIABLE or variable.startswith(_TEST_PREFIX):
+    # Set but empty is how shells and compose files say "not set".
+    said = {variable: text.strip() for variable, text in environ.items() if _is_ours(variable)}
+    for variable, text in said.items():
+        field, in_file = _known(variable, variables, _FILE_VARIABLE, variable)
+        if not text:
             continue
-        _known(variable, variables, variable)
-        if text.strip():  # set but empty is how shells and compose files say "not set"
-            values[variables[variable]], named[variables[variable]] = text.strip(), variable
+        if in_file and said.get(variable_of(field)):
+            raise SettingsError(f"{variable_of(field)} and {variable} are both set; set one of them")
+        values[field], named[field] = _held(text, variable) if in_file else text, variable
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -210,12 +241,26 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"the settings file {file} is no TOML: {error}") from None
 
 
-def _known(name: str, names: Mapping[str, object], shown: str) -> None:
-    if name in names:
-        return
-    close = difflib.get_close_matches(name, names, n=1)
+def _is_ours(variable: str) -> bool:
+    return variable.startswith(PREFIX) and variable != _CONFIG_VARIABLE and not variable.startswith(_TEST_PREFIX)
+
+
+def _known(name: str, fields: Mapping[str, str], ending: str, shown: str) -> tuple[str, bool]:
+    """The setting that a name means, and whether it names a file that holds the value."""
+    if name in fields:
+        return fields[name], False
+    if (field := fields.get(name.removesuffix(ending))) is not None:
+        return field, True
+    close = difflib.get_close_matches(name, fields, n=1)
     hint = f"did you mean {close[0]}?" if close else "config/site.example.toml lists all there are"
     raise SettingsError(f"{shown} is no setting; {hint}")
+
+
+def _held(file: str, shown: str) -> str:
+    try:
+        return secret_file.read(Path(file))
+    except secret_file.UnusableFile as fault:
+        raise SettingsError(f"{shown} names a file that {fault}") from None
 
 
 _EXAMPLES: Final = {
@@ -234,6 +279,7 @@ _EXAMPLES: Final = {
     "sms": "docs/providers.md has an example of each table",
     "voice": "docs/providers.md has an example of each table",
     "chat": "docs/providers.md has an example of each table",
+    "retention_days": "right would be water_total=1100,battery=400 or in the file a table of days",
     "topic_prefixes": "right would be zigbee2mqtt=z2m-east, or in the file a table of lists",
 }
 

@@ -36,6 +36,14 @@ def grouped(value: object) -> object:
     return value
 
 
+def numbered(value: object) -> object:
+    """`water_total=1100, battery=400` as a table; anything else as it is."""
+    if isinstance(value, str):
+        pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
+        return {name.strip(): number.strip() for name, _, number in pairs}
+    return value
+
+
 def _topic_prefixes(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     for words in value.values():
         if not words or any(not word or set(word) & set("/+#\0") for word in words):
@@ -94,6 +102,8 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 MqttUrl = Annotated[SecretStr, AfterValidator(_mqtt_url)]
 HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
 TopicPrefixes = Annotated[dict[str, tuple[str, ...]], BeforeValidator(grouped), AfterValidator(_topic_prefixes)]
+# Days by name, 0 for ever; a hundred years are more than any register serves.
+Days = Annotated[dict[str, Annotated[float, Field(ge=0, le=36_525)]], BeforeValidator(numbered)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     DEVICE_UNKNOWN = "device_unknown"
     DEVICE_NAME_INVALID = "device_name_invalid"
     RETAINED_EVENT = "retained_event"
+    RATE_EXCEEDED = "rate_exceeded"
     STORAGE_REFUSED = "storage_refused"
 
 

@@ -51,6 +51,8 @@ async def append(
             continue
         stored.append(each)
         known.append(Earlier(each.source_id, each.payload_hash, each.own_time, each.received_at))
+    if len(stored) < len(happenings):
+        await connection.execute(_Q.commit_behind_the_first_copy)
     if not stored:
         return 0
     for each in stored:

@@ -49,6 +49,11 @@ WITH new AS (
 )
 INSERT INTO home_wake (event_id, created_at, judge_at) SELECT event_id, %(now)s, %(judge_at)s FROM new WHERE %(waking)s
 
+-- name: commit_behind_the_first_copy
+-- What is seen here may have been committed on this server alone: one that was killed while a commit waited for the standby
+-- shows it after its restart. A transaction that writes nothing would be answered without waiting, and the broker with it.
+SELECT pg_logical_emit_message(true, 'anju', '') WHERE current_setting('synchronous_standby_names') <> ''
+
 -- name: notify_wake
 SELECT pg_notify('anju_wake', '')
 

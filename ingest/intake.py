@@ -5,9 +5,11 @@ reading but its packed bytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 from devices.errors import Rejected
@@ -16,9 +18,14 @@ from devices.registry import Decoder, Drivers
 from ingest.batch import Batch, Happening, Message, Packet, Refused
 from ingest.beacon import BEACON_PREFIX, Beacon
 from ingest.copy_format import EPOCH, MICROSECOND, PACK_ROW, microseconds, pack_row
+from ingest.rates import DeviceRates, cost, unlimited
 
 # About 400 bytes each. When there are more, all are forgotten and looked up again, which costs a microsecond each.
 _TOPICS_KEPT: Final = 50_000
+# When so many messages come together, those of every eighth time are counted for the limits, and count eightfold: what
+# floods is in each, and counting them all would cost 3 % of ingest.
+_BUSY: Final = 50
+_COUNT_ONE_IN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +55,8 @@ class Intake:
         device_ids: the known devices; readings of others end in `Batch.unknown` for a look into the database.
         limits: which times are plausible.
         beacon: the session's own beacon; None where there is no session, as in a replay.
+        rates: how much each device may send; a message with an event is never limited.
+        monotonic: seconds of a clock that never goes back.
     """
 
     lane: Lane
@@ -55,9 +64,12 @@ class Intake:
     device_ids: Mapping[str, int]
     limits: Limits
     beacon: Beacon | None = None
+    rates: DeviceRates = field(default_factory=unlimited)
+    monotonic: Callable[[], float] = time.monotonic
     _decoders: dict[str, Decoder] = field(init=False, repr=False, default_factory=dict)
+    _turns: "count[int]" = field(init=False, repr=False, default_factory=lambda: count(1))
 
-    def sort(self, packets: Iterable[Packet], received_at: datetime, batch: Batch) -> None:
+    def sort(self, packets: Sequence[Packet], received_at: datetime, batch: Batch) -> None:
         """Decodes messages that were read together and adds what they come to to a batch.
 
         Args:
@@ -69,11 +81,16 @@ class Intake:
         received_us = microseconds(received_at)
         decoders, rows, ends, messages = self._decoders, batch.rows, batch.row_ends, batch.row_messages
         append, known, pack = rows.append, self.device_ids.get, PACK_ROW
+        rates = self.rates
+        rates.settle(self.monotonic())
+        heard, watched = rates.heard, rates.watched
+        weight = 1 if len(packets) < _BUSY else 0 if next(self._turns) % _COUNT_ONE_IN else _COUNT_ONE_IN
         for packet in packets:
             try:
                 topic = packet.topic
                 decoder = decoders.get(topic) or self._decoder(topic)
-                decoded = decoder(packet.payload)
+                payload = packet.payload
+                decoded = decoder(payload)
             except Rejected as rejected:
                 self._rejected(packet, received_at, rejected, batch)
                 continue
@@ -81,6 +98,12 @@ class Intake:
             if events or refusals or others or packet.retain or (device_id := known(device)) is None:
                 self._sort_carefully(Message.of(packet, received_at), decoded, batch)
                 continue
+            if device_id in watched:
+                if not rates.admit(device_id, cost(len(readings), len(payload))):
+                    self._flooding(batch, Message.of(packet, received_at), device)
+                    continue
+            elif weight:
+                heard[device_id] = heard.get(device_id, 0) + weight * cost(len(readings), len(payload))
             before = len(rows)
             last_at, measured_us = None, received_us
             for quantity, measured_at, value in readings:
@@ -91,7 +114,7 @@ class Intake:
                         measured_us = (measured_at - EPOCH) // MICROSECOND  # microseconds(), spelled out as well
                     else:
                         del rows[before:]
-                        self._sort_carefully(Message.of(packet, received_at), decoded, batch)
+                        self._sort_readings(decoded, Message.of(packet, received_at), device_id, batch)
                         break
                     last_at = measured_at
                 # pack_row(), spelled out: the call alone would cost a fifth of it.
@@ -154,8 +177,15 @@ class Intake:
         device_id = self.device_ids.get(device)
         if device_id is None:
             batch.unknown.append((device, message))
+        elif not events and not self.rates.take(device_id, cost(len(readings), len(message.payload))):
+            self._flooding(batch, message, device)
         else:
             self._sort_readings(decoded, message, device_id, batch)
+
+    def _flooding(self, batch: Batch, message: Message, device: str) -> None:
+        limit = self.rates.limit
+        detail = f"over {limit.per_s:g} readings a second, and {limit.burst:g} at once are used up"
+        self._refuse(batch, message, device, Refusal(Reason.RATE_EXCEEDED, detail))
 
     def _sort_readings(self, decoded: Decoded, message: Message, device_id: int, batch: Batch) -> None:
         received_at = message.received_at

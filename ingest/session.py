@@ -26,6 +26,7 @@ from ingest.listening import twin_since
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.window import Delivery
+from ingest.rates import DeviceRates, RateLimit, unlimited
 from ingest.subscriptions import CallButtons
 from ingest.writer import Writer
 from storage.pool import is_passing_fault
@@ -56,6 +57,7 @@ class SessionOptions:
         rest_s: how long the socket rests after a small read, so that messages come in larger gulps: fewer reads and
             fewer commits, at the cost of that much latency. Full reads are followed by the next one at once.
         limits: which times are plausible.
+        rate: what one device may send; None: whatever it likes.
     """
 
     lane: Lane
@@ -66,6 +68,7 @@ class SessionOptions:
     session_expiry_s: int
     rest_s: float
     limits: Limits
+    rate: RateLimit | None = None
 
 
 @dataclass(slots=True)
@@ -117,6 +120,7 @@ class Session:
             device_ids=writer.device_ids,
             limits=options.limits,
             beacon=self._beacon,
+            rates=unlimited() if options.rate is None else DeviceRates(limit=options.rate),
         )
         self._emergency = emergency
         self._clock = clock

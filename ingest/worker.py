@@ -22,6 +22,7 @@ from ingest.intake import Limits
 from ingest.metrics import IngestMetrics
 from ingest.mqtt.options import ConnectionOptions, Endpoint
 from ingest.ownership import RENEW_EVERY_S, BulkLease
+from ingest.rates import RateLimit
 from ingest.session import Session, SessionOptions
 from ingest.subscriptions import CallButtons
 from ingest.writer import Writer
@@ -52,6 +53,7 @@ class IngestOptions:
         drivers: who decodes what.
         ca_file: PEM file of the authorities trusted for `mqtts`.
         limits: which times are plausible.
+        rate: what one device may send on the bulk lane; None: whatever it likes. The urgent lane has no limit.
         max_batch: messages per bulk transaction at most.
         max_outstanding: unacknowledged bulk messages at most.
         session_expiry_s: how long the broker keeps a session's queue while nobody is connected.
@@ -67,6 +69,7 @@ class IngestOptions:
     drivers: Drivers = field(default_factory=discover, repr=False)
     ca_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    rate: RateLimit | None = None
     max_batch: int = 5_000
     max_outstanding: int = 20_000
     session_expiry_s: int = 7 * 24 * 3600
@@ -161,6 +164,7 @@ class _Worker:
             session_expiry_s=options.session_expiry_s,
             rest_s=0.0 if urgent else _BULK_REST_S,
             limits=options.limits,
+            rate=None if urgent else options.rate,
         )
         return Session(
             endpoint,

@@ -146,6 +146,9 @@ async def _write_homes(
 async def _write_residents(
     conn: AsyncConnection[TupleRow], rows: Sequence[ImportRow], homes: Mapping[HomeKey, int], progress: _Progress
 ) -> None:
+    rows = [row for row in rows if row.resident is not None]
+    if not rows:
+        return  # the probe, which installs its button by this, may read no names
     cursor = await conn.execute(_SQL.residents, {"homes": list({homes[row.home] for row in rows})})
     known = {(home_id, name) async for home_id, name in cursor}
     new: list[dict[str, int | str]] = []

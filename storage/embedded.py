@@ -317,7 +317,8 @@ def _is_ready(pid_file: Path, pid: int) -> bool:
         lines = pid_file.read_text(encoding="utf-8").split("\n")
     except OSError:
         return False
-    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+    # "standby": it takes connections, read only, and follows another server.
+    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() in ("ready", "standby")
 
 
 def _free_port() -> int:

@@ -14,7 +14,11 @@ class SchemaOutdated(StorageError):
 
 
 class SchemaTooNew(StorageError):
-    """The database was migrated by a later release than this one."""
+    """The database was migrated by a later release, and this one can no longer work with it."""
+
+
+class MigrationBlocked(StorageError):
+    """A passing fault: others held what a migration needs for as long as it was to wait."""
 
 
 class EmbeddedPostgresError(StorageError):
@@ -27,3 +31,11 @@ class DataFolderInUse(EmbeddedPostgresError):
 
 class DataFolderUnusable(EmbeddedPostgresError):
     """The data folder is of another major version of PostgreSQL, foreign, or out of reach."""
+
+
+class RolesRefused(StorageError):
+    """The database roles cannot be made or changed with the rights of this login."""
+
+
+class TimescaleTooOld(StorageError):
+    """The database has a TimescaleDB that is too old for the series."""

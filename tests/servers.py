@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NoReturn, Self
 
 import platformdirs
@@ -23,6 +24,7 @@ import pytest
 from psycopg import sql
 
 from storage.embedded import EmbeddedPostgres, processes_on
+from storage.embedded_binaries import Binaries, server_account
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 SHARED: Final = REPOSITORY.parent / "shared"
@@ -88,16 +90,44 @@ def server_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def run_program(beside: Path, program: str, *arguments: str) -> str:
+    """Runs a program of the embedded PostgreSQL (`pg_dump`, ...) as its account; returns what it said."""
+    account = server_account(beside)
+    return Binaries.reachable_by(account, copy_beside=beside).run(account, program, *arguments)
+
+
+def make_room(room: Path) -> Path:
+    """A folder that the account of the embedded PostgreSQL may write to."""
+    room.mkdir(mode=0o700)
+    server_account(room).own(room)
+    return room
+
+
 class Postgres(EmbeddedPostgres):
     """The embedded PostgreSQL, with the cruelties that tests need. Its port stays the same over restarts."""
 
-    def __init__(self, data_dir: Path, *, durable: bool) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        durable: bool,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        port: int | None = None,
+    ) -> None:
         careless = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         super().__init__(
             data_dir,
-            port=free_port(),
-            settings={"max_connections": "100"} | ({} if durable else careless),
+            port=port or free_port(),
+            settings={"max_connections": "100"} | ({} if durable else careless) | dict(settings),
         )
+
+    def run_program(self, program: str, *arguments: str) -> str:
+        """Runs one that came with the server as its account; returns what it said."""
+        return run_program(self.data_dir, program, *arguments)
+
+    def make_room(self, name: str) -> Path:
+        """A folder beside the data that the server's account may write to."""
+        return make_room(self.data_dir.with_name(name))
 
     def crash(self) -> None:
         """Kill -9 of the server and all its processes, as a power cut does it."""
@@ -311,6 +341,10 @@ class Timescale:
                     output.seek(0)
                     raise AssertionError(f"TimescaleDB does not listen; it says:\n{output.read().decode()}")
                 time.sleep(0.05)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            # PGlite starts from an image in which its cache does not know where its own database's row is: until that
+            # is written once, GRANT ON DATABASE ends with "tuple concurrently deleted".
+            connection.execute("ALTER DATABASE template1 CONNECTION LIMIT -1")
         return self.url
 
     def stop(self) -> None:

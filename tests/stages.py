@@ -24,7 +24,7 @@ from standardwebhooks import Webhook
 from tests.servers import REPOSITORY, eventually
 
 SECRET: Final = "whsec_" + base64.b64encode(b"what tests sign their hooks with").decode()
-Role = Literal["ingest", "rules", "alerts", "probe"]
+Role = Literal["ingest", "rules", "alerts", "probe", "keep"]
 
 
 class Stage:
@@ -147,11 +147,22 @@ class Post:
         return content
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One message about an alert, as it was received; `home` is that of `tests.traffic.install`, by its device."""
+
+    home: str
+    kind: str
+    message_id: str
+    at: float
+
+
 @dataclass(slots=True)
 class Hook:
-    """A receiver of webhooks on a port of its own."""
+    """A receiver of webhooks on a port of its own; 0: any that is free."""
 
     posts: list[Post] = field(default_factory=list)
+    port: int = 0
     _server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Self:
@@ -170,7 +181,8 @@ class Hook:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base class's)
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_port
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -180,8 +192,22 @@ class Hook:
         self._server.shutdown()
         self._server.server_close()
 
+    def told(self, kind: str | None = None) -> list[Told]:
+        """What was received about alerts, of one kind or of all, in order; each must be signed."""
+        found = []
+        for post in list(self.posts):
+            data = post.message()["data"]
+            assert isinstance(data, dict)
+            home = str(data["home"]).removeprefix("home of ")
+            found.append(Told(home=home, kind=str(data["kind"]), message_id=post.headers["webhook-id"], at=post.at))
+        return [each for each in found if kind in (None, each.kind)]
+
+    def homes_told(self, kind: str = "sos") -> set[str]:
+        """The homes with an alert of a kind that was received."""
+        return {each.home for each in self.told(kind)}
+
     @property
     def url(self) -> str:
-        """Where it listens."""
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}/hook"
+        """Where it listens, or will."""
+        assert self.port, "neither entered nor given a port"
+        return f"http://127.0.0.1:{self.port}/hook"

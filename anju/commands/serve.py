@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from anju import context as ctx
-from anju.errors import Usage
+from anju.errors import Exit, Usage
+from anju.output import say
 
 _STDIN = Annotated[
     bool,
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(rules)
     app.command()(alerts)
     app.command()(probe)
+    app.command()(keep)
 
 
 def up(
@@ -98,3 +100,28 @@ def probe(context: typer.Context, stop_with_stdin: _STDIN = False) -> None:
     from anju import roles
 
     roles.run_probe(ctx.settings(context, "database_url", "mqtt_urls"), stop_with_stdin=stop_with_stdin)
+
+
+def keep(
+    context: typer.Context,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Do all that is due, say what was done, and end.")] = False,
+    stop_with_stdin: _STDIN = False,
+) -> None:
+    """Run the role that keeps the series: partitions ahead, retention, the jobs of TimescaleDB, sizes.
+
+    Several may run; one works, the others stand by. With --once it ends with 1 when something could not be done.
+    """
+    loaded = ctx.settings(context, "database_url")
+    if not once:
+        from anju import roles
+
+        roles.run_keep(loaded, stop_with_stdin=stop_with_stdin)
+        return
+    from anju.keeping import once as single
+
+    reports = asyncio.run(single.run(loaded))
+    for report in reports:
+        say(f"{report.task}: {report.text}")
+    if any(report.failed for report in reports):
+        raise typer.Exit(Exit.FAILED)

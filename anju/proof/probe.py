@@ -39,10 +39,13 @@ class Press:
 
 
 async def move_in(conn: AsyncConnection[TupleRow], now: datetime) -> None:
-    """Installs the probe's button in a home that is marked as none; again changes nothing.
+    """Installs the probe's button in a home that is marked as none; again only looks, for which the probe's rights do.
 
     Home and mark are one transaction: a press in a home that is not marked yet would call somebody.
     """
+    cursor = await conn.execute(_Q.has_moved_in, {"device": DEVICE, "home": HOME, "area": AREA})
+    if await cursor.fetchone() == (True,):
+        return
     button = DeviceRow(name=DEVICE, driver="native", model=None, interval_s=None, litres_per_pulse=None)
     row = ImportRow(line=1, home=HomeKey(AREA, HOME), time_zone="UTC", resident=None, device=button)
     async with conn.transaction():
@@ -112,7 +115,7 @@ class Probe:
         """Deletes what past presses left in the outbox; the history of the probe's alert stays."""
         before = {"before": self._clock() - _KEPT}
         async with self._conn.transaction():
-            for statement in (_Q.forget_runs, _Q.forget_attempts, _Q.forget_messages):
+            for statement in (_Q.forget_runs, _Q.forget_messages):
                 await self._conn.execute(statement, before)
 
     async def channel_is_due(self, every: timedelta) -> bool:

@@ -1,5 +1,14 @@
 -- Proof of life: the probe's home, its presses, and what the stages owe.
 
+-- name: has_moved_in
+SELECT EXISTS (
+    SELECT FROM installation i
+    JOIN device d USING (device_id)
+    JOIN home h USING (home_id)
+    JOIN area a USING (area_id)
+    WHERE i.removed_at IS NULL AND d.name = %(device)s AND h.name = %(home)s AND h.probe AND a.path = %(area)s
+)
+
 -- name: mark_probe_home
 UPDATE home SET probe = true
 WHERE NOT probe AND name = %(home)s AND area_id = (SELECT area_id FROM area WHERE path = %(area)s)
@@ -54,11 +63,5 @@ SELECT (SELECT min(COALESCE(judge_at, created_at)) FROM home_wake WHERE COALESCE
 -- name: forget_runs
 DELETE FROM probe_run WHERE pressed_at < %(before)s
 
--- name: forget_attempts
-DELETE FROM notification_attempt t
-USING notification n JOIN alert a USING (alert_id)
-WHERE t.notification_id = n.notification_id AND a.probe AND n.created_at < %(before)s
-
 -- name: forget_messages
-DELETE FROM notification n USING alert a
-WHERE a.alert_id = n.alert_id AND a.probe AND n.created_at < %(before)s
+SELECT forget_probe_messages(%(before)s)

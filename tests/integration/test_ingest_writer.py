@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -19,7 +20,7 @@ from ingest.intake import Intake, Limits
 from ingest.writer import Writer
 from storage import partitions
 from storage.pool import connect
-from tests.servers import Mosquitto, eventually
+from tests.servers import Mosquitto, Postgres, eventually
 from tests.stages import Stage, listening, settings
 from tests.traffic import (
     BUSY_BROKER,
@@ -244,6 +245,39 @@ async def test_workers_that_hear_one_press_at_once_store_one_event(
             await worker.close()
     assert await count(database, "SELECT count(*) FROM event") == 75
     assert await count(database, "SELECT count(*) FROM home_wake") == 75
+
+
+async def test_a_copy_of_a_press_is_not_answered_before_the_standby_has_the_first(durable_postgres: Postgres) -> None:
+    url = durable_postgres.url
+    pressed = happening(0)
+
+    async def waits_for_the_standby() -> bool:
+        async with await connect(url, application_name="test", autocommit=True) as watching:
+            return await rows(watching, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == [(1,)]
+
+    async def store() -> int:
+        async with await connect(url, application_name="ingest", autocommit=True) as connection:
+            return await append(connection, pressed)
+
+    def stand_by(name: str) -> None:
+        with psycopg.connect(url, autocommit=True) as operator:
+            operator.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+            operator.execute("SELECT pg_reload_conf()")
+
+    await asyncio.to_thread(stand_by, "away")
+    first = asyncio.create_task(store())
+    await eventually(waits_for_the_standby, 10)
+    await asyncio.to_thread(durable_postgres.crash)
+    with pytest.raises(psycopg.OperationalError):
+        await first
+    await asyncio.to_thread(durable_postgres.start)
+    async with await connect(url, application_name="test", autocommit=True) as database:
+        assert await rows(database, "SELECT count(*) FROM event") == [(1,)], "the press is on this server's disk"
+    copy = asyncio.create_task(store())
+    await eventually(lambda: copy.done() or waits_for_the_standby(), 10)
+    assert not copy.done(), "answered while one disk alone has the press"
+    await asyncio.to_thread(stand_by, "")
+    assert await asyncio.wait_for(copy, 10) == 0
 
 
 async def test_an_event_the_database_refuses_holds_up_no_other(

@@ -1,13 +1,17 @@
-"""The schema comes up on PostgreSQL and TimescaleDB, once, whoever runs the migration and however often."""
+"""The schema comes up once, whoever runs the migration and however often; partitions; `anju migrate`."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from typer.testing import CliRunner, Result
 
+from anju.cli import app
+from anju.errors import Usage
 from storage import migrate, partitions
-from storage.errors import DatabaseUnavailable, SchemaOutdated, SchemaTooNew
+from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.pool import connect
 from tests.servers import free_port
 
@@ -21,30 +25,6 @@ def test_upgrade_brings_a_blank_database_to_head(blank_database_url: str) -> Non
     migrate.check(blank_database_url)
     migrate.upgrade(blank_database_url)  # nothing left to do
     migrate.check(blank_database_url)
-
-
-def test_a_database_of_the_first_release_is_taken_along_with_its_data(blank_database_url: str) -> None:
-    with psycopg.connect(blank_database_url, autocommit=True) as connection:
-        connection.execute((migrate._MIGRATIONS / "versions" / "0001_core.sql").read_bytes())
-        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
-        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
-        connection.execute("INSERT INTO area (name, path) VALUES ('City', 'City')")
-        connection.execute("INSERT INTO home (area_id, name, time_zone) VALUES (1, '1-101', 'Asia/Shanghai')")
-        connection.execute("INSERT INTO device (name, driver) VALUES ('m-1', 'native')")
-        connection.execute(
-            "INSERT INTO installation (device_id, home_id, interval_s, installed_at) VALUES (1, 1, 900, '2026-11-01Z')"
-        )
-        connection.execute("INSERT INTO reading_conflict VALUES (1, 1, '2026-11-02Z', '2026-11-02Z', 5, 6)")
-    with pytest.raises(SchemaOutdated, match="revision 0001"):
-        migrate.check(blank_database_url)
-    migrate.upgrade(blank_database_url)
-    migrate.check(blank_database_url)
-    with psycopg.connect(blank_database_url, autocommit=True) as connection:
-        found = connection.execute("SELECT device_id, interval_s, resolution_l FROM installation").fetchall()
-        assert found == [(1, 900, None)]
-        connection.execute("UPDATE installation SET resolution_l = 100")
-        with pytest.raises(psycopg.errors.CheckViolation):
-            connection.execute("UPDATE installation SET resolution_l = 0")
 
 
 async def test_migrators_at_once_do_not_collide(blank_database_url: str) -> None:
@@ -65,13 +45,26 @@ def test_a_failing_step_leaves_nothing(blank_database_url: str) -> None:
     migrate.check(blank_database_url)
 
 
-def test_a_database_of_a_later_release_is_refused(database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaTooNew, match="later release"):
-        migrate.check(database_url)
-    with pytest.raises(SchemaTooNew):
-        migrate.upgrade(database_url)
+def test_the_command_says_what_it_would_do_and_what_it_did(blank_database_url: str) -> None:
+    def migrating(*options: str) -> Result:
+        return CliRunner().invoke(app, ["migrate", *options], env={"ANJU_DATABASE_URL": blank_database_url})
+
+    assert isinstance(migrating("--check").exception, SchemaOutdated)
+    planned = migrating("--plan").stdout.splitlines()
+    assert planned[0] == "0001  The spine: registry, series, quarantine, watch, alerts, outbox."
+    assert planned[-1] == f"{len(planned) - 1} steps to run"
+    steps = json.loads(migrating("--plan", "--json").stdout)
+    assert (steps["at"], len(steps["steps"])) == (None, len(planned) - 1)
+    assert migrate.current(blank_database_url) is None
+    assert isinstance(migrating("--plan", "--check").exception, Usage)
+
+    done = migrating()
+    assert done.exit_code == 0
+    assert done.stdout == f"the schema is at {migrate.head()} now\n"
+    assert [line.split()[0] for line in done.stderr.splitlines()] == [step["revision"] for step in steps["steps"]]
+    assert migrating().stdout == f"the schema was already at {migrate.head()}\n"
+    assert migrating("--plan").stdout == "nothing to do\n"
+    assert migrating("--check").stdout == f"this release works with the schema, which is at {migrate.head()}\n"
 
 
 def test_an_unreachable_database_is_said_without_the_password() -> None:
@@ -121,19 +114,3 @@ async def test_partitions_do_not_wait_for_a_writer(database_url: str) -> None:
         await partitions.ensure(maker, from_=datetime(2026, 1, 1, tzinfo=UTC), to=datetime(2026, 1, 2, tzinfo=UTC))
         await writer.execute("INSERT INTO reading VALUES (1, 1, '2026-01-05Z', now(), 5)")  # and does not commit
         await partitions.ensure(maker, from_=datetime(2026, 2, 1, tzinfo=UTC), to=datetime(2026, 2, 2, tzinfo=UTC))
-
-
-async def test_timescale_has_the_same_schema_as_a_hypertable(blank_timescale_url: str) -> None:
-    await asyncio.to_thread(migrate.upgrade, blank_timescale_url)
-    await asyncio.to_thread(migrate.upgrade, blank_timescale_url)
-    await asyncio.to_thread(migrate.check, blank_timescale_url)
-    async with await connect(blank_timescale_url, application_name="test", autocommit=True) as connection:
-        found = await connection.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")
-        assert ("reading",) in await found.fetchall()
-        at = datetime(2031, 5, 5, tzinfo=UTC)
-        await partitions.ensure(connection, from_=at, to=at)  # does nothing, and nothing is needed
-        insert = "INSERT INTO reading VALUES (1, 1, %s, %s, 5) ON CONFLICT DO NOTHING"
-        assert (await connection.execute(insert, [at, at])).rowcount == 1
-        assert (await connection.execute(insert, [at, at])).rowcount == 0
-        read = await (await connection.execute("SELECT measured_at FROM reading")).fetchone()
-        assert read == (at,)

@@ -17,6 +17,7 @@ MODULES = (
     "alerts.replies.answering",
     "alerts.web.callbacks",
     "anju.proof.metrics",
+    "anju.keeping.metrics",
 )
 SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 #: Made by Prometheus itself or by its client library.

@@ -49,7 +49,7 @@ def test_faulty_files_are_refused(text: str, said: str) -> None:
 
 
 def test_a_file_inside_a_package_is_found() -> None:
-    assert "relkind" in sql.load("storage", "partitions.sql").kind_of_series
+    assert "relkind" in sql.load("storage", "partitions.sql").is_partitioned
     with pytest.raises(FileNotFoundError):
         sql.load("storage", "none.sql")
 

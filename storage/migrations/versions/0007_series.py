@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from storage.timescale import refuse_old
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -12,4 +14,6 @@ depends_on = None
 
 def upgrade() -> None:
     driver = op.get_bind().connection.driver_connection
+    found = driver.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
+    refuse_old(None if found is None else found[0])
     driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
