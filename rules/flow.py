@@ -30,10 +30,13 @@ PAUSE_S: Final = 3 * 3600.0
 UNSTEADY: Final = 0.05
 """By how much of itself a flow that never stops may vary (a cistern in real data: 16 to 17 L/h)."""
 
-_LEAST_INTERVALS: Final = 3
+LEAST_INTERVALS: Final = 3
+"""A pause is seen by so many intervals on end ..."""
 _FINE_S: Final = PAUSE_S / 2  # between readings further apart a pause may be hidden
 _FINE_SHARE: Final = 0.5
-_EARLY: Final = 0.9  # readings do not come on the second
+PAUSE_LEAST_S: Final = PAUSE_S * 0.9
+"""... that are so long together: readings do not come on the second."""
+_EARLY: Final = 0.9
 _SHORTER_S: Final = (PAUSE_S / 3, PAUSE_S * 2 / 3)
 
 
@@ -58,7 +61,7 @@ def rests(segment: Segment) -> bool:
     """Whether one meter has shown no flow for a pause up to now: while that goes on, no base flow can change."""
     at_s, places, last = segment.at_s, moved(segment), len(segment.at_s) - 1
     begin = places[-1] if places else 0
-    return last - begin >= _LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
+    return last - begin >= LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
 
 
 def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
@@ -113,14 +116,14 @@ class _Span(NamedTuple):
 
 def _unrested(segment: Segment) -> Iterator[tuple[int, int]]:
     """From where to where a span without a pause may lie: between one pause and the next, and a bit into both."""
-    at_s, pause_s, begin = segment.at_s, PAUSE_S * _EARLY, 0
+    at_s, pause_s, begin = segment.at_s, PAUSE_LEAST_S, 0
     if at_s[-1] - at_s[0] < SPAN_S:
         return
     for first, last in _rests(segment):
-        end = max(first + _LEAST_INTERVALS, bisect_left(at_s, at_s[first] + pause_s, first, last))
+        end = max(first + LEAST_INTERVALS, bisect_left(at_s, at_s[first] + pause_s, first, last))
         if at_s[end] - at_s[begin] >= SPAN_S:
             yield begin, end
-        begin = min(last - _LEAST_INTERVALS, bisect_right(at_s, at_s[last] - pause_s, first, last) - 1)
+        begin = min(last - LEAST_INTERVALS, bisect_right(at_s, at_s[last] - pause_s, first, last) - 1)
     if at_s[-1] - at_s[begin] >= SPAN_S:
         yield begin, len(at_s) - 1
 
@@ -129,7 +132,7 @@ def _rests(segment: Segment) -> Iterator[tuple[int, int]]:
     """The pauses: from one instant to another nothing is shown."""
     at_s, begin = segment.at_s, 0
     for place in (*moved(segment), len(at_s)):
-        if place - 1 - begin >= _LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_S * _EARLY:
+        if place - 1 - begin >= LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_LEAST_S:
             yield begin, place - 1
         begin = place
 
@@ -141,7 +144,7 @@ def _windows(segment: Segment) -> list[_Window]:
     thirds = (_ends(at_s, length_s * _EARLY, 1) for length_s in _SHORTER_S)
     windows = []
     for begin, (end, third, second) in enumerate(
-        zip(_ends(at_s, PAUSE_S * _EARLY, _LEAST_INTERVALS), *thirds, strict=True)
+        zip(_ends(at_s, PAUSE_LEAST_S, LEAST_INTERVALS), *thirds, strict=True)
     ):
         if end > last:
             break
@@ -241,10 +244,10 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
 def _flowing_since(segment: Segment, rate_l_h: float) -> float:
     at_s, totals_l = segment.at_s, segment.low_l
     end = last = len(at_s) - 1
-    latest_s, pause_s = at_s[last], PAUSE_S * _EARLY
+    latest_s, pause_s = at_s[last], PAUSE_LEAST_S
     latest = bisect_right(at_s, -pause_s, key=lambda each_s: each_s - latest_s) - 1
-    for begin in range(min(latest, last - _LEAST_INTERVALS), -1, -1):
-        begin_s, soonest = at_s[begin], begin + _LEAST_INTERVALS
+    for begin in range(min(latest, last - LEAST_INTERVALS), -1, -1):
+        begin_s, soonest = at_s[begin], begin + LEAST_INTERVALS
         while end > soonest and at_s[end - 1] - begin_s >= pause_s:
             end -= 1
         used_l = totals_l[end] - totals_l[begin]
