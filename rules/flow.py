@@ -18,6 +18,7 @@ from operator import mul, sub, truediv
 from typing import Final, NamedTuple
 
 from devices.meters import EXACT_STEP_L
+from rules.course import Course, Span, largest, unsteady
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
@@ -53,8 +54,25 @@ def without_base(segments: Sequence[Segment]) -> list[Segment]:
 @remembered
 def base_flow(segment: Segment) -> Sequence[float]:
     """The base flow of one meter between each instant and the next, L/h; empty where there is none at all."""
+    if segment.course is not None:
+        return segment.course.base_within(segment.at_s)
     spans = [span for begin, end in _unrested(segment) for span in _spans_within(segment, begin, end)]
-    return _largest(spans, len(segment.at_s) - 1) if spans else ()
+    return largest(spans, 0, len(segment.at_s) - 1) if spans else ()
+
+
+def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
+    """All that an exact register showed, with its base flow worked out."""
+    whole = Segment(at_s, totals_l, totals_l)
+    spans = _spans(whole, _windows(whole))
+    return Course(
+        at_s=at_s,
+        totals_l=totals_l,
+        unsteady=unsteady(totals_l),
+        spans=spans,
+        begins=[span.begin for span in spans],
+        ends=[span.end for span in spans],
+        base=largest(spans, 0, len(at_s) - 1),
+    )
 
 
 def rests(segment: Segment) -> bool:
@@ -104,14 +122,6 @@ class _Window(NamedTuple):
 
     end: int
     bound_l_h: float
-
-
-class _Span(NamedTuple):
-    """From one instant to another `SPAN_S` later, between which never less than `rate_l_h` flowed."""
-
-    begin: int
-    end: int
-    rate_l_h: float
 
 
 def _unrested(segment: Segment) -> Iterator[tuple[int, int]]:
@@ -173,22 +183,22 @@ def _ends(at_s: Sequence[float], length_s: float, intervals: int) -> list[int]:
     return ends
 
 
-def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[_Span]:
+def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[Span]:
     """The spans without a pause in a part of a stretch."""
     part = slice(begin, end + 1)
     for span in _spans_of(tuple(segment.at_s[part]), tuple(segment.low_l[part]), segment.step_l):
-        yield _Span(begin + span.begin, begin + span.end, span.rate_l_h)
+        yield Span(begin + span.begin, begin + span.end, span.rate_l_h)
 
 
 @lru_cache(maxsize=512)  # what lies between two pauses is the same at the next look, and in the next week's learning
-def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[_Span]:
+def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[Span]:
     part = Segment(at_s, totals_l, totals_l, step_l)
     return _spans(part, _windows(part))
 
 
-def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
+def _spans(segment: Segment, windows: Sequence[_Window]) -> list[Span]:
     """The spans without a pause: to each instant, from the last one that is so much earlier."""
-    at_s, spans = segment.at_s, list[_Span]()
+    at_s, spans = segment.at_s, list[Span]()
     fine_s = list(accumulate((b - a if b - a <= _FINE_S else 0.0 for a, b in pairwise(at_s)), initial=0.0))
     least: deque[int] = deque()  # the least window, then the least of those after it, and so on
     begin = added = 0
@@ -206,25 +216,8 @@ def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
             least.popleft()
         seen = fine_s[end] - fine_s[begin] >= _FINE_SHARE * SPAN_S
         if seen and least and (rate_l_h := windows[least[0]].bound_l_h) > 0.0:
-            spans.append(_Span(begin, end, rate_l_h))
+            spans.append(Span(begin, end, rate_l_h))
     return spans
-
-
-def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
-    """For each interval the largest rate of the spans that hold it."""
-    base = [0.0] * spans[0].begin
-    largest: deque[_Span] = deque()
-    following = 0
-    for place in range(spans[0].begin, max(span.end for span in spans)):
-        while following < len(spans) and spans[following].begin <= place:
-            while largest and largest[-1].rate_l_h <= spans[following].rate_l_h:
-                largest.pop()
-            largest.append(spans[following])
-            following += 1
-        while largest and largest[0].end <= place:
-            largest.popleft()
-        base.append(largest[0].rate_l_h if largest else 0.0)
-    return base + [0.0] * (intervals - len(base))
 
 
 @remembered
@@ -238,7 +231,7 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
     lasted_s = map(sub, segment.at_s[1:], segment.at_s)
     flowed_l = accumulate(map(truediv, map(mul, base, lasted_s), repeat(3600.0)), initial=0.0)
     net_l = list(accumulate(map(sub, segment.low_l, flowed_l), max))
-    return segment._replace(low_l=net_l, high_l=net_l)
+    return segment._replace(low_l=net_l, high_l=net_l, course=None)
 
 
 def _flowing_since(segment: Segment, rate_l_h: float) -> float:

@@ -241,4 +241,5 @@ def _gridded(segment: Segment) -> Segment:
         at_s=[at_s[place] for place in kept],
         low_l=[segment.low_l[place] for place in kept],
         high_l=[segment.high_l[place] for place in kept],
+        course=None,
     )

@@ -18,7 +18,9 @@ from registry.policy import DEFAULTS, Policy
 from rules.backtest.cases import Cases
 from rules.backtest.recording import MeterRecord
 from rules.backtest.words import Words
+from rules.course import Course
 from rules.evaluate import Standing, evaluate
+from rules.flow import course_of
 from rules.learning import LOOKED_BACK, History, counting, learned, learned_at, learned_next
 from rules.library.catalogue import HOME_RULES
 from rules.rule import Rule
@@ -133,6 +135,7 @@ class Home:
         )
         self._standing: dict[str, Standing] = {}
         self._words = _words(series)
+        self._course: Course | None = course_of(series.measured_s, series.totals_l) if self._in_order else None
         self._moves: dict[str, int] = {}  # rule -> by how many moves it was judged
         self._max_latency = {rule.name: rule.max_latency for rule in world.rules}
         self._seen: tuple[tuple[int, int], Installation] | None = None
@@ -150,6 +153,7 @@ class Home:
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
         twin._series, twin._learns, twin._seen, twin._words = series, None, None, _words(series)
+        twin._course = None  # not worth it for the few days that it is watched
         twin._standing, twin._moves = dict(self._standing), dict(self._moves)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
@@ -289,7 +293,11 @@ class Home:
             read_at=None if heard_s is None else instant(heard_s),
             meters_water=True,
             water=WaterSeries(
-                measured_s=measured_s, totals_l=totals_l, received_s=received_s if is_late else (), step_l=step_l
+                measured_s=measured_s,
+                totals_l=totals_l,
+                received_s=received_s if is_late else (),
+                step_l=step_l,
+                course=self._course if self._in_order and measured_s else None,
             ),
         )
         if places is not None:
