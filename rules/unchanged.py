@@ -76,7 +76,8 @@ def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Se
     known = plain(snapshot)
     if known is None or judged.at_s[-1] - judged.at_s[0] < max(bound.shortest_s for bound in bounds):
         return None
-    return partial(_first_while_used, known, snapshot, now, judged, bounds)
+    seen = _Judged(known, judged, bounds, _profile_until(snapshot, now), snapshot.looked_until)
+    return partial(_first_while_used, seen)
 
 
 class _Still(NamedTuple):
@@ -107,50 +108,60 @@ def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
     )
 
 
-def _first_while_used(
-    known: Plain, snapshot: Snapshot, now: datetime, judged: Segment, bounds: Sequence[Bound], word: Word, at: datetime
-) -> Judgement | None:
-    used = _last_use(known, judged, max(bound.volume_l for bound in bounds))
+class _Judged(NamedTuple):
+    """A home of which nothing is told, as it was judged."""
+
+    known: Plain
+    segment: Segment
+    bounds: Sequence[Bound]
+    until: datetime
+    looked_until: datetime | None
+
+
+def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    segment = judged.segment
+    used = _last_use(judged.known, segment, max(bound.volume_l for bound in judged.bounds))
     if used is None:
         return None
-    steps = [place for place in moved(judged) if place > used]
+    steps = [place for place in moved(segment) if place > used]
     known_by_now = word._replace(
-        covered_s=judged.at_s[-1],
-        moved_s=[judged.at_s[place] for place in steps],
-        moved_l=[judged.low_l[place] - judged.low_l[place - 1] for place in steps],
-        before_s=[judged.at_s[place - 1] for place in steps],
+        covered_s=segment.at_s[-1],
+        moved_s=[segment.at_s[place] for place in steps],
+        moved_l=[segment.low_l[place] - segment.low_l[place - 1] for place in steps],
+        before_s=[segment.at_s[place - 1] for place in steps],
     )
     quiet: list[_Quiet] = []
-    for volume_l in {bound.volume_l for bound in bounds}:
-        lines = [bound for bound in bounds if bound.volume_l == volume_l]
-        going_on = _Quiet(lines, [_Silence(judged.at_s[used], volume_l)]).after(known_by_now)
+    for volume_l in {bound.volume_l for bound in judged.bounds}:
+        lines = [bound for bound in judged.bounds if bound.volume_l == volume_l]
+        going_on = _Quiet(lines, [_Silence(segment.at_s[used], volume_l)]).after(known_by_now)
         if going_on is None:
             return None
         quiet.append(going_on)
-    until = _profile_until(snapshot, now)
-    return _while_used(known.meter.interval, quiet, until, snapshot.looked_until, word, at)
+    return _while_used(_Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until), word, at)
 
 
-def _while_used(
-    interval: timedelta,
-    quiet: "Sequence[_Quiet]",
-    until: datetime,
-    looked_until: datetime | None,
-    word: Word,
-    at: datetime,
-) -> Judgement | None:
-    if at >= until or not has_no_base(word) or not goes_on(word):
+class _Used(NamedTuple):
+    """What holds while a home goes on using water."""
+
+    interval: timedelta
+    quiet: "Sequence[_Quiet]"
+    until: datetime
+    looked_until: datetime | None
+
+
+def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
+    if at >= used.until or not has_no_base(word) or not goes_on(word):
         return None
-    later: list[_Quiet] = []
-    for each in quiet:
+    quiet: list[_Quiet] = []
+    for each in used.quiet:
         if (going_on := each.after(word)) is None:
             return None
-        later.append(going_on)
-    earliest_s = min([word.flowing_s + SPAN_S, *(each.crosses_s() for each in later)])
+        quiet.append(going_on)
+    earliest_s = min([word.flowing_s + SPAN_S, *(each.crosses_s() for each in quiet)])
     return Judgement(
-        next_due=min(max(next_after(word.heard_at, interval, at), instant(earliest_s)), until),
-        judged_until=covered_until(word, looked_until),
-        stands=partial(_while_used, interval, later, until, looked_until),
+        next_due=min(max(next_after(word.heard_at, used.interval, at), instant(earliest_s)), used.until),
+        judged_until=covered_until(word, used.looked_until),
+        stands=partial(_while_used, used._replace(quiet=quiet)),
     )
 
 

@@ -59,9 +59,7 @@ def _pauses(known: Plain, least_l_h: float, word: Word, at: datetime) -> Judgeme
     if not has_no_base(word) or not goes_on(word):
         return None
     soon = next_after(word.heard_at, known.meter.interval, at)
-    return Judgement(
-        next_due=max(soon, instant(word.flowing_s + SPAN_S)), stands=partial(_pauses, known, least_l_h)
-    )
+    return Judgement(next_due=max(soon, instant(word.flowing_s + SPAN_S)), stands=partial(_pauses, known, least_l_h))
 
 
 def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:

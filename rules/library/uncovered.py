@@ -58,9 +58,7 @@ class Uncovered:
                 impairments.append(_no_reading(meter, since, now - covered))
             else:
                 heard_all = False
-        return Judgement(
-            next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all, stands=stands
-        )
+        return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all, stands=stands)
 
 
 def _covered(known: Plain, bound: timedelta, word: Word, at: datetime) -> Judgement | None:
