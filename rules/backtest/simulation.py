@@ -176,6 +176,8 @@ class Home:
                 now = heappop(extra)
             if now >= until:
                 return
+            if self._learns is not None and now >= self._learns_at:
+                self._learn(learned_at(self._home_id, now), self._learns)
             if now == self._watch.due_at and self._stands(now):
                 continue
             if self._look(now) and enough is not None and enough(self.cases):
@@ -206,8 +208,6 @@ class Home:
 
     def _look(self, now: datetime) -> bool:
         self._watch = self._watch._replace(looked_until=self._looked_until())
-        if self._learns is not None and now >= self._learns_at:
-            self._learn(learned_at(self._home_id, now), self._learns)
         if now >= self._counts_until:
             counted = counting(self._profiles, now)
             if counted != self._counted:
@@ -236,7 +236,6 @@ class Home:
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of a moment."""
         earliest_s = (at - LOOKED_BACK).timestamp()
-        self._counts_until = _BEGINNING
         self._profiles = learn(
             History(
                 home_id=self._home_id,
@@ -249,6 +248,7 @@ class Home:
             )
         )
         self._learns_at = learned_next(self._home_id, at, self._profiles)
+        self._counts_until = _BEGINNING
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""
