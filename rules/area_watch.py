@@ -103,10 +103,10 @@ class AreaWatch:
         read = NOTHING_READ
         if cause is Cause.DRY:
             now_s = now.timestamp()
-            fresh = {area: newly(cause, of, policies[area], now_s) for area, of in inside.items()}
+            suspected = await asyncio.to_thread(_suspected, inside, policies, town, now_s)
             read = await self._water.read(
                 conn,
-                worth_reading(fresh, town),
+                suspected,
                 standing_since_s={
                     scope.area_id: standing.since_s[scope] for scope in standing.told if scope.area_id is not None
                 },
@@ -117,6 +117,13 @@ class AreaWatch:
         return await asyncio.to_thread(
             find, cause, members, town=town, policies=policies, standing=standing, now_s=now.timestamp(), read=read
         )
+
+
+def _suspected(
+    inside: Mapping[int, Sequence[Member]], policies: Mapping[int, Policy], town: Town, now_s: float
+) -> Sequence[int]:
+    """The areas whose meters are worth reading, the most urgent first."""
+    return worth_reading({area: newly(Cause.DRY, of, policies[area], now_s) for area, of in inside.items()}, town)
 
 
 async def _members(
