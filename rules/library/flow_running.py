@@ -69,7 +69,11 @@ class ContinuousFlow:
         if known is None or spacing(known.meter).total_seconds() <= 2 * GRID_S:
             return judged
         wait_s = due_s[0] - covered_s[0] if over else flow_s
-        return judged._replace(stands=partial(_nothing_yet, known, Flowing.of(known.shown, flow_s), wait_s))
+        return judged._replace(stands=partial(_nothing_so_far, known, flow_s, wait_s))
+
+
+def _nothing_so_far(known: Plain, flow_s: float, wait_s: float, word: Word, at: datetime) -> Judgement | None:
+    return _nothing_yet(known, Flowing.of(known.shown, flow_s), wait_s, word, at)
 
 
 def _nothing_yet(known: Plain, flowing: Flowing, wait_s: float, word: Word, at: datetime) -> Judgement | None:

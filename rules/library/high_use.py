@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue
 
 from alerts.findings import Kind, Reason, Severity
-from rules.plainly import goes_on, plain
+from rules.plainly import Plain, goes_on, plain
 from rules.rule import Judgement, Word
 from rules.segment import Segment, moved
 from rules.snapshot import Snapshot, instant
@@ -59,7 +59,7 @@ class HighUse:
         told_of = known_since is not None or Kind.HIGH_USE in snapshot.open_kinds
         if not told_of and sum(segment.high_l[-1] - segment.low_l[0] for segment in segments) <= limit_l:
             known = plain(snapshot)
-            stands = None if known is None else partial(_within, _latest(known.shown), limit_l)
+            stands = None if known is None else partial(_within_so_far, known, limit_l)
             return Judgement(next_due=due, judged_until=judged_until, stands=stands)
         days = list(_days(segments, zone(snapshot.time_zone), limit_l))
         above = [day for day in days if day.over_s is not None]
@@ -77,7 +77,7 @@ class HighUse:
             next_due=due,
             judged_until=judged_until,
             ongoing_since=told.ongoing_since,
-            stands=None if known is None else partial(_within, _latest(known.shown), limit_l),
+            stands=None if known is None else partial(_within_so_far, known, limit_l),
         )
 
 
@@ -90,6 +90,10 @@ def _latest(segment: Segment) -> list[_Used]:
     """What was used in the last day."""
     at_s, low_l, since_s = segment.at_s, segment.low_l, segment.at_s[-1] - _LONGEST_DAY_S
     return [_Used(at_s[place], low_l[place] - low_l[place - 1]) for place in moved(segment) if at_s[place] >= since_s]
+
+
+def _within_so_far(known: Plain, limit_l: float, word: Word, at: datetime) -> Judgement | None:
+    return _within(_latest(known.shown), limit_l, word, at)
 
 
 def _within(latest: Sequence[_Used], limit_l: float, word: Word, at: datetime) -> Judgement | None:

@@ -64,10 +64,12 @@ class Leak:
             due_s=min(open_since_s, default=now.timestamp()) + length_s,
         )
         known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
-        resting = None if known is None else Resting.of(known.shown, length_s)
-        if known is None or resting is None:
-            return judged
-        return judged._replace(stands=partial(_rests_often, known, resting, length_s))
+        return judged if known is None else judged._replace(stands=partial(_rested_often, known, length_s))
+
+
+def _rested_often(known: Plain, length_s: float, word: Word, at: datetime) -> Judgement | None:
+    resting = Resting.of(known.shown, length_s)
+    return None if resting is None else _rests_often(known, resting, length_s, word, at)
 
 
 def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at: datetime) -> Judgement | None:

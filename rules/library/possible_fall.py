@@ -19,7 +19,7 @@ from devices.model import EventKind
 from rules.expected import next_after, next_word
 from rules.flow import net_cover
 from rules.nights import Nights, nights_of
-from rules.plainly import goes_on, has_no_base, kept_from, plain
+from rules.plainly import Plain, goes_on, has_no_base, kept_from, plain
 from rules.presence import at_home, away_at
 from rules.rule import Judgement, Stands, Word
 from rules.segment import Segment
@@ -207,11 +207,15 @@ def _while_up(snapshot: Snapshot, segment: Segment, picture: _Picture | None, ni
     known = plain(snapshot)
     if known is None or picture is not None or known.meter.interval.total_seconds() <= FINE_S:
         return None
+    return partial(_was_up_so_far, known, segment, nights)
+
+
+def _was_up_so_far(known: Plain, segment: Segment, nights: Nights, word: Word, at: datetime) -> Judgement | None:
     kept, last = kept_from(known, segment), _last_use(segment, len(segment.at_s) - 1)
     if kept is None or last < kept:
         return None
     last_use = _LastUse(segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)])
-    return partial(_still_up, known.meter, nights, last_use)
+    return _still_up(known.meter, nights, last_use, word, at)
 
 
 def _still_up(meter: Installation, nights: Nights, last_use: _LastUse, word: Word, at: datetime) -> Judgement | None:
