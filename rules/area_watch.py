@@ -4,6 +4,7 @@ What is wrong with a home its last look has written (`home_watch.ongoing`); so t
 with which something is wrong. One of several processes looks at a time.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from rules.area_rows import known_from, row_of, subject_of
 from rules.area_water import AreaWater
 from rules.areas import Cause, Member, Scope, Town, area_of, by_area, by_gateway, newly, total_watched, window_s
 from rules.incidents import Found, Incident, find
+from rules.pacing import Slices
 from rules.shut_off import DRY_HOMES, NOTHING_READ, worth_reading
 from rules.snapshot import instant
 from rules.troubles import Changes, Key, Known
@@ -29,6 +31,7 @@ from storage.sql import load
 _SQL = load(__package__, "area_watch.sql")
 
 EVERY: Final = timedelta(seconds=10)
+_ROWS_AT_ONCE: Final = 200
 _TOWN_EVERY: Final = timedelta(minutes=10)
 _LONGEST: Final = timedelta(days=8)
 """Who fell silent longer ago is part of no new incident: daily meters are lost after three days."""
@@ -90,7 +93,8 @@ class AreaWatch:
         now: datetime,
     ) -> Found:
         standing = troubles.standing(known, cause)
-        inside = by_area(members, town, DRY_HOMES)
+        # In a thread, as what comes of them below: a press must not wait for sums over a city.
+        inside = await asyncio.to_thread(by_area, members, town, DRY_HOMES)
         areas = set(inside) | {area_of(behind) for behind in by_gateway(members).values()}
         areas |= {scope.area_id for scope in standing.told if scope.area_id is not None}
         # Areas without a home: no home has a number below 0.
@@ -99,10 +103,10 @@ class AreaWatch:
         read = NOTHING_READ
         if cause is Cause.DRY:
             now_s = now.timestamp()
-            fresh = {area: newly(cause, of, policies[area], now_s) for area, of in inside.items()}
+            suspected = await asyncio.to_thread(_suspected, inside, policies, town, now_s)
             read = await self._water.read(
                 conn,
-                worth_reading(fresh, town),
+                suspected,
                 standing_since_s={
                     scope.area_id: standing.since_s[scope] for scope in standing.told if scope.area_id is not None
                 },
@@ -110,7 +114,16 @@ class AreaWatch:
                 policies=policies,
                 now=now,
             )
-        return find(cause, members, town=town, policies=policies, standing=standing, now_s=now.timestamp(), read=read)
+        return await asyncio.to_thread(
+            find, cause, members, town=town, policies=policies, standing=standing, now_s=now.timestamp(), read=read
+        )
+
+
+def _suspected(
+    inside: Mapping[int, Sequence[Member]], policies: Mapping[int, Policy], town: Town, now_s: float
+) -> Sequence[int]:
+    """The areas whose meters are worth reading, the most urgent first."""
+    return worth_reading({area: newly(Cause.DRY, of, policies[area], now_s) for area, of in inside.items()}, town)
 
 
 async def _members(
@@ -119,13 +132,17 @@ async def _members(
     earliest = min([now - _LONGEST, *(each.since - timedelta(days=2) for each in known if each.is_open)])
     cursor = await conn.execute(_SQL.troubled, {"earliest_s": earliest.timestamp()}, binary=True)
     silent, dry = list[Member](), list[Member]()
-    for home_id, area_id, silent_s, dry_s, interval_s, gateways in await cursor.fetchall():
-        through = tuple(gateways or ())
-        if silent_s is not None:
-            window = window_s(Cause.SILENT, interval_s or 0.0)
-            silent.append(Member(home_id, area_id, through, silent_s, window))
-        if dry_s is not None:
-            dry.append(Member(home_id, area_id, through, dry_s, window_s(Cause.DRY, 0.0)))
+    slices = Slices()
+    # Of a large city these are tens of thousands, and a press must not wait until all of them are read.
+    while rows := await cursor.fetchmany(_ROWS_AT_ONCE):
+        for home_id, area_id, silent_s, dry_s, interval_s, gateways in rows:
+            through = tuple(gateways or ())
+            if silent_s is not None:
+                window = window_s(Cause.SILENT, interval_s or 0.0)
+                silent.append(Member(home_id, area_id, through, silent_s, window))
+            if dry_s is not None:
+                dry.append(Member(home_id, area_id, through, dry_s, window_s(Cause.DRY, 0.0)))
+        await slices.give_way()
     return {Cause.SILENT: silent, Cause.DRY: dry}
 
 

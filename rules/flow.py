@@ -18,6 +18,7 @@ from operator import mul, sub, truediv
 from typing import Final, NamedTuple
 
 from devices.meters import EXACT_STEP_L
+from rules.course import Course, Span, largest, unsteady
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
@@ -30,10 +31,13 @@ PAUSE_S: Final = 3 * 3600.0
 UNSTEADY: Final = 0.05
 """By how much of itself a flow that never stops may vary (a cistern in real data: 16 to 17 L/h)."""
 
-_LEAST_INTERVALS: Final = 3
+LEAST_INTERVALS: Final = 3
+"""A pause is seen by so many intervals on end ..."""
 _FINE_S: Final = PAUSE_S / 2  # between readings further apart a pause may be hidden
 _FINE_SHARE: Final = 0.5
-_EARLY: Final = 0.9  # readings do not come on the second
+PAUSE_LEAST_S: Final = PAUSE_S * 0.9
+"""... that are so long together: readings do not come on the second."""
+_EARLY: Final = 0.9
 _SHORTER_S: Final = (PAUSE_S / 3, PAUSE_S * 2 / 3)
 
 
@@ -50,15 +54,32 @@ def without_base(segments: Sequence[Segment]) -> list[Segment]:
 @remembered
 def base_flow(segment: Segment) -> Sequence[float]:
     """The base flow of one meter between each instant and the next, L/h; empty where there is none at all."""
+    if segment.course is not None:
+        return segment.course.base_within(segment.at_s)
     spans = [span for begin, end in _unrested(segment) for span in _spans_within(segment, begin, end)]
-    return _largest(spans, len(segment.at_s) - 1) if spans else ()
+    return largest(spans, 0, len(segment.at_s) - 1) if spans else ()
+
+
+def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
+    """All that an exact register showed, with its base flow worked out."""
+    whole = Segment(at_s, totals_l, totals_l)
+    spans = _spans(whole, _windows(whole))
+    return Course(
+        at_s=at_s,
+        totals_l=totals_l,
+        unsteady=unsteady(totals_l),
+        spans=spans,
+        begins=[span.begin for span in spans],
+        ends=[span.end for span in spans],
+        base=largest(spans, 0, len(at_s) - 1),
+    )
 
 
 def rests(segment: Segment) -> bool:
     """Whether one meter has shown no flow for a pause up to now: while that goes on, no base flow can change."""
     at_s, places, last = segment.at_s, moved(segment), len(segment.at_s) - 1
     begin = places[-1] if places else 0
-    return last - begin >= _LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
+    return last - begin >= LEAST_INTERVALS and at_s[last] - at_s[begin] >= PAUSE_S
 
 
 def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> float | None:
@@ -103,24 +124,16 @@ class _Window(NamedTuple):
     bound_l_h: float
 
 
-class _Span(NamedTuple):
-    """From one instant to another `SPAN_S` later, between which never less than `rate_l_h` flowed."""
-
-    begin: int
-    end: int
-    rate_l_h: float
-
-
 def _unrested(segment: Segment) -> Iterator[tuple[int, int]]:
     """From where to where a span without a pause may lie: between one pause and the next, and a bit into both."""
-    at_s, pause_s, begin = segment.at_s, PAUSE_S * _EARLY, 0
+    at_s, pause_s, begin = segment.at_s, PAUSE_LEAST_S, 0
     if at_s[-1] - at_s[0] < SPAN_S:
         return
     for first, last in _rests(segment):
-        end = max(first + _LEAST_INTERVALS, bisect_left(at_s, at_s[first] + pause_s, first, last))
+        end = max(first + LEAST_INTERVALS, bisect_left(at_s, at_s[first] + pause_s, first, last))
         if at_s[end] - at_s[begin] >= SPAN_S:
             yield begin, end
-        begin = min(last - _LEAST_INTERVALS, bisect_right(at_s, at_s[last] - pause_s, first, last) - 1)
+        begin = min(last - LEAST_INTERVALS, bisect_right(at_s, at_s[last] - pause_s, first, last) - 1)
     if at_s[-1] - at_s[begin] >= SPAN_S:
         yield begin, len(at_s) - 1
 
@@ -129,7 +142,7 @@ def _rests(segment: Segment) -> Iterator[tuple[int, int]]:
     """The pauses: from one instant to another nothing is shown."""
     at_s, begin = segment.at_s, 0
     for place in (*moved(segment), len(at_s)):
-        if place - 1 - begin >= _LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_S * _EARLY:
+        if place - 1 - begin >= LEAST_INTERVALS and at_s[place - 1] - at_s[begin] >= PAUSE_LEAST_S:
             yield begin, place - 1
         begin = place
 
@@ -141,7 +154,7 @@ def _windows(segment: Segment) -> list[_Window]:
     thirds = (_ends(at_s, length_s * _EARLY, 1) for length_s in _SHORTER_S)
     windows = []
     for begin, (end, third, second) in enumerate(
-        zip(_ends(at_s, PAUSE_S * _EARLY, _LEAST_INTERVALS), *thirds, strict=True)
+        zip(_ends(at_s, PAUSE_LEAST_S, LEAST_INTERVALS), *thirds, strict=True)
     ):
         if end > last:
             break
@@ -170,22 +183,22 @@ def _ends(at_s: Sequence[float], length_s: float, intervals: int) -> list[int]:
     return ends
 
 
-def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[_Span]:
+def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[Span]:
     """The spans without a pause in a part of a stretch."""
     part = slice(begin, end + 1)
     for span in _spans_of(tuple(segment.at_s[part]), tuple(segment.low_l[part]), segment.step_l):
-        yield _Span(begin + span.begin, begin + span.end, span.rate_l_h)
+        yield Span(begin + span.begin, begin + span.end, span.rate_l_h)
 
 
 @lru_cache(maxsize=512)  # what lies between two pauses is the same at the next look, and in the next week's learning
-def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[_Span]:
+def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[Span]:
     part = Segment(at_s, totals_l, totals_l, step_l)
     return _spans(part, _windows(part))
 
 
-def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
+def _spans(segment: Segment, windows: Sequence[_Window]) -> list[Span]:
     """The spans without a pause: to each instant, from the last one that is so much earlier."""
-    at_s, spans = segment.at_s, list[_Span]()
+    at_s, spans = segment.at_s, list[Span]()
     fine_s = list(accumulate((b - a if b - a <= _FINE_S else 0.0 for a, b in pairwise(at_s)), initial=0.0))
     least: deque[int] = deque()  # the least window, then the least of those after it, and so on
     begin = added = 0
@@ -203,25 +216,8 @@ def _spans(segment: Segment, windows: Sequence[_Window]) -> list[_Span]:
             least.popleft()
         seen = fine_s[end] - fine_s[begin] >= _FINE_SHARE * SPAN_S
         if seen and least and (rate_l_h := windows[least[0]].bound_l_h) > 0.0:
-            spans.append(_Span(begin, end, rate_l_h))
+            spans.append(Span(begin, end, rate_l_h))
     return spans
-
-
-def _largest(spans: Sequence[_Span], intervals: int) -> Sequence[float]:
-    """For each interval the largest rate of the spans that hold it."""
-    base = [0.0] * spans[0].begin
-    largest: deque[_Span] = deque()
-    following = 0
-    for place in range(spans[0].begin, max(span.end for span in spans)):
-        while following < len(spans) and spans[following].begin <= place:
-            while largest and largest[-1].rate_l_h <= spans[following].rate_l_h:
-                largest.pop()
-            largest.append(spans[following])
-            following += 1
-        while largest and largest[0].end <= place:
-            largest.popleft()
-        base.append(largest[0].rate_l_h if largest else 0.0)
-    return base + [0.0] * (intervals - len(base))
 
 
 @remembered
@@ -235,16 +231,16 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
     lasted_s = map(sub, segment.at_s[1:], segment.at_s)
     flowed_l = accumulate(map(truediv, map(mul, base, lasted_s), repeat(3600.0)), initial=0.0)
     net_l = list(accumulate(map(sub, segment.low_l, flowed_l), max))
-    return segment._replace(low_l=net_l, high_l=net_l)
+    return segment._replace(low_l=net_l, high_l=net_l, course=None)
 
 
 def _flowing_since(segment: Segment, rate_l_h: float) -> float:
     at_s, totals_l = segment.at_s, segment.low_l
     end = last = len(at_s) - 1
-    latest_s, pause_s = at_s[last], PAUSE_S * _EARLY
+    latest_s, pause_s = at_s[last], PAUSE_LEAST_S
     latest = bisect_right(at_s, -pause_s, key=lambda each_s: each_s - latest_s) - 1
-    for begin in range(min(latest, last - _LEAST_INTERVALS), -1, -1):
-        begin_s, soonest = at_s[begin], begin + _LEAST_INTERVALS
+    for begin in range(min(latest, last - LEAST_INTERVALS), -1, -1):
+        begin_s, soonest = at_s[begin], begin + LEAST_INTERVALS
         while end > soonest and at_s[end - 1] - begin_s >= pause_s:
             end -= 1
         used_l = totals_l[end] - totals_l[begin]

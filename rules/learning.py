@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from zlib import crc32
 
@@ -20,6 +20,7 @@ from rules.calendars import is_workday
 from rules.flow import net_cover
 from rules.presence import outside
 from rules.profile import HISTORY, Profile, learn
+from rules.profile.local import IsWorkday
 from rules.snapshot import Installation, Learned, instant
 from rules.zones import zone
 
@@ -114,10 +115,14 @@ def _learned(history: History, at: datetime) -> Learned:
     """What was learned at an epoch."""
     meters = [_known_at(meter, at) for meter in history.installations if meter.meters_water]
     segments = outside(net_cover(meters), history.not_lived)
-    local = zone(history.time_zone)
-    country = history.policy.holidays
-    profile = learn(segments, until=at, zone=local, is_workday=lambda day: is_workday(country, day))
+    profile = learn(segments, until=at, zone=zone(history.time_zone), is_workday=_workdays(history.policy.holidays))
     return Learned(from_at=at + COUNTS_AFTER, profile=profile)
+
+
+@lru_cache(maxsize=64)
+def _workdays(country: str) -> IsWorkday:
+    """The same function for the same country: by it a clock is known again."""
+    return partial(is_workday, country)
 
 
 def _known_at(meter: Installation, at: datetime) -> Installation:

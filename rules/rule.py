@@ -30,17 +30,26 @@ class Word(NamedTuple):
         heard_at: when it was last heard.
         covered_s: the measured time of its newest reading, epoch seconds.
         moved_s: when its register showed another total than at the reading before ...
-        moved_l: ... and how much more; negative where it fell.
+        moved_l: ... how much more; negative where it fell ...
+        before_s: ... and when that reading before was measured.
+        flowing_s: since when it may have been flowing without a pause, epoch seconds.
+        is_exact: the totals that a look would read now are none that a register of coarse steps could show.
     """
 
     heard_at: datetime
     covered_s: float
     moved_s: Sequence[float] = ()
     moved_l: Sequence[float] = ()
+    before_s: Sequence[float] = ()
+    flowing_s: float = float("-inf")
+    is_exact: bool = False
 
 
-Stands = Callable[[Word, datetime], datetime | None]
-"""When to ask again, where nothing has changed by a moment but what a word says; None: the rule is to be asked then."""
+Stands = Callable[[Word, datetime], "Judgement | None"]
+"""What a rule would conclude at a moment, where nothing has changed since it was asked but what a word says.
+
+Without findings: there would be none that is news. None: it is to be asked.
+"""
 
 
 class Judgement(NamedTuple):
@@ -53,7 +62,7 @@ class Judgement(NamedTuple):
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
-        stands: tells from little whether asking again would conclude the same, and tell nothing new; None: it cannot.
+        stands: tells from little what asking again would conclude, where nothing is to be told; None: it cannot.
     """
 
     next_due: datetime

@@ -27,9 +27,13 @@ COARSEST_S: Final = 3600.0
 """Between readings further apart than this, nobody can tell whether it ever stopped."""
 
 _LATE: Final = 1.1  # readings do not come on the second
+SHORTEST_REST_S: Final = REST_S / _LATE
 _MISSED: Final = 2.2  # one reading between two that show flow may be missing
 _FINE_S: Final = 1800.0
-_GRID_S: Final = 900.0
+LEAST_STRONG: Final = 3
+"""So many intervals on end must show it."""
+GRID_S: Final = 900.0
+"""Readings closer than this are put together."""
 
 
 class Run(NamedTuple):
@@ -99,7 +103,7 @@ def never_resting(segments: Sequence[Segment], *, length_s: float) -> Running | 
     return _running(segments, _rests, length_s=length_s, least_pieces=1)
 
 
-def strong(segments: Sequence[Segment], *, length_s: float, least_intervals: int = 3) -> Running | None:
+def strong(segments: Sequence[Segment], *, length_s: float, least_intervals: int = LEAST_STRONG) -> Running | None:
     """Flow that was strong between all readings, beyond what flowed all the time before it; None without cover."""
     gridded = [_gridded(segment) for segment in segments]
     pieces_of = partial(_strengths, length_s=length_s - tolerance_s(length_s), least_pieces=least_intervals)
@@ -147,19 +151,19 @@ def _rests(segment: Segment) -> Iterator[_Piece]:
         if totals_l[place] - totals_l[place - 1] <= ROUNDING_L:
             continue
         if place - 1 > still_since:
-            rested = at_s[place - 1] - at_s[still_since] >= REST_S / _LATE
+            rested = at_s[place - 1] - at_s[still_since] >= SHORTEST_REST_S
             yield _Piece(still_since, place - 1, _State.NONE if rested else _State.FLOW)
         seen = at_s[place] - at_s[place - 1] <= COARSEST_S * _MISSED
         yield _Piece(place - 1, place, _State.FLOW if seen else _State.UNSEEN)
         still_since = place
     last = len(at_s) - 1
-    if last > still_since and at_s[last] - at_s[still_since] >= REST_S / _LATE:
+    if last > still_since and at_s[last] - at_s[still_since] >= SHORTEST_REST_S:
         yield _Piece(still_since, last, _State.NONE)
 
 
 def _rests_often(segment: Segment, length_s: float) -> Running | None:
     """What there is to say of a flow that plainly rests within every such length; None where it may not."""
-    at_s, rest_s = segment.at_s, REST_S / _LATE
+    at_s, rest_s = segment.at_s, SHORTEST_REST_S
     since_s, begin = at_s[0], 0
     for place in (*moved(segment), len(at_s)):
         until_s = at_s[place - 1]
@@ -228,13 +232,14 @@ def _beyond_base(segment: Segment, begin: int, end: int) -> Iterator[_Piece]:
 def _gridded(segment: Segment) -> Segment:
     """At most one reading in each quarter of an hour of the clock: closer ones show a flow in jerks."""
     at_s = segment.at_s
-    if min(map(sub, at_s[1:], at_s), default=_GRID_S) >= _GRID_S:
+    if min(map(sub, at_s[1:], at_s), default=GRID_S) >= GRID_S:
         return segment
-    kept = [place for place, each_s in enumerate(at_s) if place == 0 or each_s // _GRID_S != at_s[place - 1] // _GRID_S]
+    kept = [place for place, each_s in enumerate(at_s) if place == 0 or each_s // GRID_S != at_s[place - 1] // GRID_S]
     if len(kept) == len(at_s):
         return segment
     return segment._replace(
         at_s=[at_s[place] for place in kept],
         low_l=[segment.low_l[place] for place in kept],
         high_l=[segment.high_l[place] for place in kept],
+        course=None,
     )

@@ -5,6 +5,7 @@ from itertools import compress, count
 from operator import sub
 from typing import Final, NamedTuple
 
+from rules.course import Course
 from rules.remembered import remembered
 
 ROUNDING_L: Final = 1e-6
@@ -19,12 +20,14 @@ class Segment(NamedTuple):
         low_l: the home's total at each is at least this, never falling ...
         high_l: ... and at most this, never falling; the same where every meter reported at that instant.
         step_l: true use may be up to this much more than what is shown, for want of digits; 0 where that is exact.
+        course: of the one meter whose readings on end these are; None where nothing was worked out of it beforehand.
     """
 
     at_s: Sequence[float]
     low_l: Sequence[float]
     high_l: Sequence[float]
     step_l: float = 0.0
+    course: Course | None = None
 
 
 @remembered

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from alerts.findings import Kind
 from registry.policy import Policy
+from rules.course import Course
 from rules.profile import Profile
 from rules.remembered import remembered
 
@@ -29,6 +30,7 @@ class WaterSeries:
         received_s: when each was received, epoch seconds; empty where none came late.
         step_l: the amount the register moves by, where it is more than 1 L; 0 where it is exact.
         pulse_l: litres per pulse, where the register is a counter of pulses.
+        course: all that an exact register ever showed, where these are readings on end of it, in a back-test.
     """
 
     measured_s: Sequence[float] = ()
@@ -36,6 +38,7 @@ class WaterSeries:
     received_s: Sequence[float] = ()
     step_l: float = 0.0
     pulse_l: float | None = None
+    course: Course | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,11 @@ def tell(
     return Told(findings=tuple(findings), ongoing_since=_still_news(bouts, carried, judged_until))
 
 
+def is_calm(snapshot: Snapshot, condition: Condition) -> bool:
+    """Whether nothing of it is told, nor carried from look to look."""
+    return condition.rule not in snapshot.ongoing and condition.kind not in snapshot.open_kinds
+
+
 def judgement(
     snapshot: Snapshot,
     now: datetime,

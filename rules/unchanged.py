@@ -1,26 +1,27 @@
 """Whether asking about inactivity again would conclude the same, told from the little that has come since. Pure.
 
-For homes whose only device is a meter that reads on time and without a glitch; all others are asked about again. What
-is proven here, `rules.library.inactivity` would find by itself: the back-test is the same without it, only slower.
+Of a home that is told of: while its register stands still. Of one that is not: while it goes on using water, each use
+soon enough after the one before. A use by less than the volume that counts is put together with those after it, from
+every reading on at which a silence could begin.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
-from devices.meters import ABSURD_AT_ONCE_L
 from rules.expected import next_after
-from rules.flow import SPAN_S, may_be_base_since, rests
+from rules.flow import SPAN_S, rests
 from rules.learning import next_change
-from rules.rule import Stands, Word
-from rules.segment import Segment
+from rules.plainly import Plain, covered_until, goes_on, has_no_base, kept_from, plain
+from rules.rule import Judgement, Stands, Word
+from rules.segment import Segment, moved
 from rules.silence import Limit
-from rules.snapshot import Installation, Snapshot, instant
-from rules.water import stretches
+from rules.snapshot import Snapshot, instant
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_ANY_FLOW_L_H = 1e-9
+_SUMS_L = 1e-9
+"""By so much sums of totals may differ by the order in which they are made."""
 
 
 class Bound(NamedTuple):
@@ -28,7 +29,7 @@ class Bound(NamedTuple):
 
     Attributes:
         crosses: from the reading that shows the last use to the earliest instant at which it is crossed.
-        volume_l: so much at once is use.
+        volume_l: so much is use.
         shortest_s: nothing shorter than this crosses it.
     """
 
@@ -37,7 +38,9 @@ class Bound(NamedTuple):
     shortest_s: float
 
 
-def while_still(snapshot: Snapshot, now: datetime, *, crosses_s: float, told: bool) -> Stands | None:
+def while_still(
+    snapshot: Snapshot, now: datetime, *, crosses_s: float, told: bool, ongoing_since: datetime | None
+) -> Stands | None:
     """What was told of an episode stays so while the meter shows what it does now, up to where a line lies next.
 
     Args:
@@ -45,18 +48,20 @@ def while_still(snapshot: Snapshot, now: datetime, *, crosses_s: float, told: bo
         now: the time of the look.
         crosses_s: no line that is not crossed yet will be before this instant.
         told: it was told at this look; else what is said holds as long as nothing is heard.
+        ongoing_since: since when the episode lasts.
     """
-    meter, shown = _only(snapshot)
-    if meter is None or shown is None or not rests(shown):
+    known = plain(snapshot)
+    if known is None or not rests(known.shown):
         return None
-    interval, heard_at, until = meter.interval, meter.heard_at, _profile_until(snapshot, now)
-
-    def stands(word: Word, at: datetime) -> datetime | None:
-        if word.moved_s or not (told or word.heard_at == heard_at) or at.timestamp() >= crosses_s or at >= until:
-            return None
-        return min(next_after(word.heard_at, interval, at), until)
-
-    return stands
+    still = _Still(
+        known.meter.interval,
+        None if told else known.meter.heard_at,
+        crosses_s,
+        _profile_until(snapshot, now),
+        snapshot.looked_until,
+        ongoing_since,
+    )
+    return partial(_while_still, still)
 
 
 def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Sequence[Bound]) -> Stands | None:
@@ -65,55 +70,153 @@ def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Se
     Args:
         snapshot: the home, of which nothing is told.
         now: the time of the look.
-        judged: the last stretch that was judged.
+        judged: the last stretch that was judged, less the base flow.
         bounds: all lines that hold.
     """
-    meter, shown = _only(snapshot)
-    # Less the base flow a use may be none: where there may be one, nothing is proven.
-    if meter is None or shown is not judged or (flowing_s := may_be_base_since([meter], _ANY_FLOW_L_H)) is None:
+    known = plain(snapshot)
+    if known is None or judged.at_s[-1] - judged.at_s[0] < max(bound.shortest_s for bound in bounds):
         return None
-    shortest_s, volume_l = min(bound.shortest_s for bound in bounds), max(bound.volume_l for bound in bounds)
-    used_s = _last_use(judged, volume_l)
-    if used_s is None or judged.at_s[-1] - judged.at_s[0] < max(bound.shortest_s for bound in bounds):
-        return None
-    interval, base_s, until = meter.interval, flowing_s + SPAN_S, _profile_until(snapshot, now)
+    seen = _Judged(known, judged, bounds, _profile_until(snapshot, now), snapshot.looked_until)
+    return partial(_first_while_used, seen)
 
-    def stands(word: Word, at: datetime) -> datetime | None:
-        at_s = at.timestamp()
-        if at_s >= base_s or at >= until:
+
+class _Still(NamedTuple):
+    """What holds while a register stands still.
+
+    Attributes:
+        heard_at: what is said holds until it is heard again after this; None: for as long as it stands still.
+    """
+
+    interval: timedelta
+    heard_at: datetime | None
+    crosses_s: float
+    until: datetime
+    looked_until: datetime | None
+    ongoing_since: datetime | None
+
+
+def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
+    if word.moved_s or not word.is_exact or at.timestamp() >= still.crosses_s or at >= still.until:
+        return None
+    if still.heard_at is not None and word.heard_at != still.heard_at:
+        return None
+    return Judgement(
+        next_due=min(next_after(word.heard_at, still.interval, at), still.until),
+        judged_until=covered_until(word, still.looked_until),
+        ongoing_since=still.ongoing_since,
+        stands=partial(_while_still, still),
+    )
+
+
+class _Judged(NamedTuple):
+    """A home of which nothing is told, as it was judged."""
+
+    known: Plain
+    segment: Segment
+    bounds: Sequence[Bound]
+    until: datetime
+    looked_until: datetime | None
+
+
+def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    segment = judged.segment
+    used = _last_use(judged.known, segment, max(bound.volume_l for bound in judged.bounds))
+    if used is None:
+        return None
+    steps = [place for place in moved(segment) if place > used]
+    known_by_now = word._replace(
+        covered_s=segment.at_s[-1],
+        moved_s=[segment.at_s[place] for place in steps],
+        moved_l=[segment.low_l[place] - segment.low_l[place - 1] for place in steps],
+        before_s=[segment.at_s[place - 1] for place in steps],
+    )
+    quiet: list[_Quiet] = []
+    for volume_l in {bound.volume_l for bound in judged.bounds}:
+        lines = [bound for bound in judged.bounds if bound.volume_l == volume_l]
+        going_on = _Quiet(lines, [_Silence(segment.at_s[used], volume_l)]).after(known_by_now)
+        if going_on is None:
             return None
-        if word.moved_s and (min(word.moved_l) < volume_l or max(word.moved_l) > ABSURD_AT_ONCE_L):
+        quiet.append(going_on)
+    return _while_used(_Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until), word, at)
+
+
+class _Used(NamedTuple):
+    """What holds while a home goes on using water."""
+
+    interval: timedelta
+    quiet: "Sequence[_Quiet]"
+    until: datetime
+    looked_until: datetime | None
+
+
+def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
+    if at >= used.until or not has_no_base(word) or not goes_on(word):
+        return None
+    quiet: list[_Quiet] = []
+    for each in used.quiet:
+        if (going_on := each.after(word)) is None:
             return None
-        for since_s, next_s in pairwise([used_s, *word.moved_s]):
-            if next_s - since_s >= shortest_s and any(next_s > bound.crosses(since_s) for bound in bounds):
+        quiet.append(going_on)
+    earliest_s = min([word.flowing_s + SPAN_S, *(each.crosses_s() for each in quiet)])
+    return Judgement(
+        next_due=min(max(next_after(word.heard_at, used.interval, at), instant(earliest_s)), used.until),
+        judged_until=covered_until(word, used.looked_until),
+        stands=partial(_while_used, used._replace(quiet=quiet)),
+    )
+
+
+class _Silence(NamedTuple):
+    """One that may have begun at a reading, and how much must be used from there on for it to be over."""
+
+    since_s: float
+    left_l: float
+
+
+class _Quiet(NamedTuple):
+    """All silences that may last, oldest first, and the lines that they have not crossed.
+
+    Attributes:
+        lines: all of the same volume.
+        silences: one for each reading that showed use, of which too little has followed.
+    """
+
+    lines: Sequence[Bound]
+    silences: Sequence[_Silence]
+
+    def after(self, word: Word) -> "_Quiet | None":
+        """After what has come since; None where a line may have been crossed."""
+        silences, volume_l = self.silences, self.lines[0].volume_l
+        for at_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
+            used_l = moved_l - _SUMS_L
+            if used_l >= silences[0].left_l and self._crossed(silences[0].since_s, before_s):
                 return None
-        last_s = word.moved_s[-1] if word.moved_s else used_s
-        crosses_s = min(bound.crosses(last_s) for bound in bounds)
-        if word.covered_s >= crosses_s:
+            lasting = [_Silence(since_s, left_l - used_l) for since_s, left_l in silences if left_l > used_l]
+            silences = [*lasting, _Silence(at_s, volume_l)]
+        # What began later crosses no line earlier.
+        return None if self._crossed(silences[0].since_s, word.covered_s) else _Quiet(self.lines, silences)
+
+    def crosses_s(self) -> float:
+        """The earliest instant at which a line could be crossed."""
+        since_s = self.silences[0].since_s
+        return min([line.crosses(since_s) for line in self.lines])
+
+    def _crossed(self, since_s: float, until_s: float) -> bool:
+        lasted_s = until_s - since_s
+        return any(lasted_s >= line.shortest_s and until_s >= line.crosses(since_s) for line in self.lines)
+
+
+def _last_use(known: Plain, judged: Segment, volume_l: float) -> int | None:
+    """The place of the last reading that shows so much at once, whatever else is told of the base flow before it."""
+    kept, low_l = kept_from(known, judged), judged.low_l
+    if kept is None:
+        return None
+    for place in reversed(moved(judged)):
+        if place < kept:
             return None
-        return min(max(next_after(word.heard_at, interval, at), instant(min(crosses_s, base_s))), until)
-
-    return stands
-
-
-def _only(snapshot: Snapshot) -> tuple[Installation | None, Segment | None]:
-    """The home's only device, if that is a meter, and what it covers up to its last reading."""
-    if len(snapshot.installations) == 1 and not snapshot.absences and not snapshot.troubles:
-        (meter,) = snapshot.installations
-        shown = stretches(meter)
-        if shown and not meter.water.step_l and shown[-1].at_s[-1] == meter.water.measured_s[-1]:
-            return meter, shown[-1]
-    return None, None
+        if low_l[place] - low_l[place - 1] >= volume_l + _SUMS_L:
+            return place
+    return None
 
 
 def _profile_until(snapshot: Snapshot, now: datetime) -> datetime:
     return next_change(snapshot.home_id, now, snapshot.profiles) if snapshot.policy.inactivity_learned else _NEVER
-
-
-def _last_use(segment: Segment, volume_l: float) -> float | None:
-    """The last reading that shows more than the one before; None where that is no use by itself, or there is none."""
-    low_l = segment.low_l
-    place = len(low_l) - 1
-    while place > 0 and low_l[place] == low_l[place - 1]:
-        place -= 1
-    return segment.at_s[place] if place and low_l[place] - low_l[place - 1] >= volume_l else None

@@ -78,6 +78,9 @@ def _spacing(water: WaterSeries) -> timedelta | None:
 
 @remembered
 def _stretches(water: WaterSeries) -> list[Segment]:
+    course = water.course if water.measured_s and not (water.step_l or water.received_s) else None
+    if course is not None and course.is_steady(water.measured_s):
+        return [Segment(water.measured_s, water.totals_l, water.totals_l, course=course)]
     runs = meters.runs(
         water.measured_s, water.totals_l, step_l=water.step_l, pulse_l=water.pulse_l, received_s=water.received_s
     )

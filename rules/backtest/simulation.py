@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop
-from itertools import compress, count, pairwise
-from operator import ne
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -18,14 +17,18 @@ from devices import meters
 from registry.policy import DEFAULTS, Policy
 from rules.backtest.cases import Cases
 from rules.backtest.recording import MeterRecord
+from rules.backtest.words import Words
+from rules.course import Course
 from rules.evaluate import Standing, evaluate
+from rules.flow import course_of
 from rules.learning import LOOKED_BACK, History, counting, learned, learned_at, learned_next
 from rules.library.catalogue import HOME_RULES
-from rules.rule import Rule, Word
+from rules.rule import Rule
 from rules.snapshot import Failure, Hearing, Installation, Learned, Snapshot, WaterSeries, instant, read_from
 
 _AHEAD_S: Final = 600.0  # readings dated further ahead are refused by ingest
 _BEGINNING: Final = instant(0.0)
+_SHORTEST_WAIT: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -104,9 +107,8 @@ class Watch(NamedTuple):
     failures: Mapping[str, Failure] = MappingProxyType({})
 
 
-def _moves(series: Series) -> Sequence[int]:
-    """The places of the readings that show another total than the one before, ascending."""
-    return list(compress(count(1), map(ne, series.totals_l[1:], series.totals_l)))
+def _words(series: Series) -> Words:
+    return Words(series.measured_s, series.totals_l, series.received_s)
 
 
 class Home:
@@ -131,8 +133,11 @@ class Home:
             received - measured > meters.CLOCK_STEP_S
             for measured, received in zip(series.measured_s, received_s, strict=True)
         )
-        self._standing: Mapping[str, Standing] = {}
-        self._moves = _moves(series)
+        self._standing: dict[str, Standing] = {}
+        self._words = _words(series)
+        self._course: Course | None = course_of(series.measured_s, series.totals_l) if self._in_order else None
+        self._moves: dict[str, int] = {}  # rule -> by how many moves it was judged
+        self._max_latency = {rule.name: rule.max_latency for rule in world.rules}
         self._seen: tuple[tuple[int, int], Installation] | None = None
         self._learns = world.learn if world.policy.inactivity_learned else None
         self._learns_at = _BEGINNING
@@ -147,7 +152,9 @@ class Home:
         """The same home as it stands now, with another future, of which it learns nothing."""
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
-        twin._series, twin._learns, twin._seen, twin._moves = series, None, None, _moves(series)
+        twin._series, twin._learns, twin._seen, twin._words = series, None, None, _words(series)
+        twin._course = None  # not worth it for the few days that it is watched
+        twin._standing, twin._moves = dict(self._standing), dict(self._moves)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
 
@@ -169,63 +176,66 @@ class Home:
                 now = heappop(extra)
             if now >= until:
                 return
+            if self._learns is not None and now >= self._learns_at:
+                self._learn(learned_at(self._home_id, now), self._learns)
             if now == self._watch.due_at and self._stands(now):
                 continue
             if self._look(now) and enough is not None and enough(self.cases):
                 return
 
     def _stands(self, now: datetime) -> bool:
-        """Whether the rules that ask for this look would say the same again; if so, puts off when they ask."""
+        """Whether all rules that ask for this look can tell what they would say; those that can are put off."""
         asking = [(name, known) for name, known in self._standing.items() if known.until <= now]
-        if not asking or any(known.judgement.stands is None for _, known in asking):
+        if not asking or not self._in_order or self._late or now >= self._counts_until:
             return False
-        if not self._in_order or self._late or now >= self._counts_until:
+        heard = self._received_by(now.timestamp())
+        if not heard or self._series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
             return False
-        series, heard = self._series, self._received_by(now.timestamp())
-        if not heard or series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
-            return False
-        heard_at, covered_s = instant(series.received_s[heard - 1]), series.measured_s[heard - 1]
-        put_off: dict[str, Standing] = {}
-        for name, known in asking:
-            judgement, _, judged_at = known
-            moved = self._moved_since(self._received_by(judged_at.timestamp()), heard)
-            again = None if judgement.stands is None else judgement.stands(Word(heard_at, covered_s, *moved), now)
+        words, moves = self._words, self._words.moves(heard)
+        told, soonest, all_stand = words.heard(moves, heard), now + _SHORTEST_WAIT, True
+        for name, (judgement, _, _) in asking:
+            word = words.since(self._moves[name], moves, told)
+            again = None if judgement.stands is None else judgement.stands(word, now)
             if again is None:
-                return False
-            put_off[name] = Standing(judgement, again, judged_at)
-        self._standing = {**self._standing, **put_off}
-        self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
-        return True
-
-    def _moved_since(self, before: int, heard: int) -> tuple[Sequence[float], Sequence[float]]:
-        """When the register moved between two places, and by how much."""
-        series = self._series
-        places = self._moves[bisect_left(self._moves, before) : bisect_left(self._moves, heard)]
-        moved_l = [series.totals_l[place] - series.totals_l[place - 1] for place in places]
-        return [series.measured_s[place] for place in places], moved_l
+                all_stand = False
+                continue
+            until = max(min(again.next_due, now + self._max_latency[name]), soonest)
+            self._standing[name] = Standing(again, until, now)
+            self._moves[name] = moves
+        if all_stand:
+            self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
+        return all_stand
 
     def _look(self, now: datetime) -> bool:
-        if self._learns is not None and now >= self._learns_at:
-            self._learn(learned_at(self._home_id, now), self._learns)
+        self._watch = self._watch._replace(looked_until=self._looked_until())
         if now >= self._counts_until:
             counted = counting(self._profiles, now)
             if counted != self._counted:
                 self._counted, self._standing = counted, {}  # what the lines said before no longer stands
             self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
         look = evaluate(self.snapshot(now), now, self._world.rules, self._standing)
-        self._standing = look.standing if self._world.leaves_standing else {}
         self.looks += 1
         self._watch = Watch(look.due_at, look.looked_until, look.ongoing, look.failures)
+        self._standing = dict(look.standing) if self._world.leaves_standing else {}
+        moves = self._words.moves(self._received_by(now.timestamp()))
+        self._moves |= {name: moves for name, known in self._standing.items() if known.judged_at == now}
         if look.errors:
             self.rule_errors |= look.errors
         if look.findings:
             self.cases.report(look.findings, now)
         return bool(look.findings)
 
+    def _looked_until(self) -> datetime | None:
+        """The measured time up to which the rules have judged, those included that could tell without being asked."""
+        known = self._watch.looked_until
+        if known is None or self._watch.failures:
+            return known
+        judged = (each.judgement.judged_until for each in self._standing.values())
+        return min((until for until in judged if until is not None), default=known)
+
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of a moment."""
         earliest_s = (at - LOOKED_BACK).timestamp()
-        self._counts_until = _BEGINNING
         self._profiles = learn(
             History(
                 home_id=self._home_id,
@@ -238,6 +248,7 @@ class Home:
             )
         )
         self._learns_at = learned_next(self._home_id, at, self._profiles)
+        self._counts_until = _BEGINNING
 
     def snapshot(self, now: datetime) -> Snapshot:
         """What a look at `now` reads."""
@@ -282,7 +293,11 @@ class Home:
             read_at=None if heard_s is None else instant(heard_s),
             meters_water=True,
             water=WaterSeries(
-                measured_s=measured_s, totals_l=totals_l, received_s=received_s if is_late else (), step_l=step_l
+                measured_s=measured_s,
+                totals_l=totals_l,
+                received_s=received_s if is_late else (),
+                step_l=step_l,
+                course=self._course if self._in_order and measured_s else None,
             ),
         )
         if places is not None:

@@ -14,6 +14,7 @@ from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import presence
 from rules.expected import next_word
 from rules.flow import net_cover
+from rules.plainly import later, plain
 from rules.rule import Judgement
 from rules.segment import Segment
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
@@ -85,7 +86,11 @@ class AbsenceUse:
         known_since = snapshot.ongoing.get(self.name)
         told = known_since is not None or Kind.ABSENCE_USE in snapshot.open_kinds
         if not snapshot.absences:
-            return Judgement(findings=(_no_more(snapshot, now),) if told else (), next_due=now + self.max_latency)
+            return Judgement(
+                findings=(_no_more(snapshot, now),) if told else (),
+                next_due=now + self.max_latency,
+                stands=later(None if told else plain(snapshot), self.max_latency),
+            )
         spans = [_Span(*span) for span in presence.joined((a.from_at, a.until_at) for a in snapshot.absences)]
         meters = [device for device in snapshot.installations if device.meters_water]
         begun = any(span.from_at <= now for span in spans)

@@ -5,15 +5,19 @@ hourly ones three on end must show twice as much, for a shower in each hour is n
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
 
 from alerts.findings import Kind, Reason, Severity
-from rules.rule import Judgement
-from rules.running import Run, fine_meters, strong
+from rules.expected import next_after
+from rules.flowing_on import Flowing
+from rules.plainly import Plain, goes_on, plain
+from rules.rule import Judgement, Word
+from rules.running import GRID_S, LEAST_STRONG, Run, fine_meters, strong
 from rules.snapshot import Installation, Snapshot, instant
-from rules.telling import Bout, Condition, judgement
+from rules.telling import Bout, Condition, is_calm, judgement
 from rules.water import spacing, stretches
 
 _CONDITION: Final = Condition(
@@ -22,7 +26,6 @@ _CONDITION: Final = Condition(
     cleared=Reason(id="flow_stopped", values={}),
     told_when_over=False,
 )
-_LEAST_INTERVALS: Final = 3
 _HARD_AFTER: Final = 2.0
 
 
@@ -42,8 +45,8 @@ class ContinuousFlow:
         covered_s: list[float] = []
         over = True
         for meter in meters:
-            length_s = max(flow_s, _LEAST_INTERVALS * spacing(meter).total_seconds())
-            running = strong(stretches(meter), length_s=length_s, least_intervals=_LEAST_INTERVALS)
+            length_s = max(flow_s, LEAST_STRONG * spacing(meter).total_seconds())
+            running = strong(stretches(meter), length_s=length_s, least_intervals=LEAST_STRONG)
             if running is None:
                 over = False
                 continue
@@ -52,7 +55,7 @@ class ContinuousFlow:
             due_s.append(running.open_since_s + length_s * (1.0 if length_s == flow_s else _HARD_AFTER))
             covered_s.append(running.covered_until_s)
             over = over and running.stopped
-        return judgement(
+        judged = judgement(
             snapshot,
             now,
             _CONDITION,
@@ -62,6 +65,26 @@ class ContinuousFlow:
             over=over,
             due_s=min(due_s, default=now.timestamp() + flow_s),
         )
+        known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
+        if known is None or spacing(known.meter).total_seconds() <= 2 * GRID_S:
+            return judged
+        wait_s = due_s[0] - covered_s[0] if over else flow_s
+        return judged._replace(stands=partial(_nothing_so_far, known, flow_s, wait_s))
+
+
+def _nothing_so_far(known: Plain, flow_s: float, wait_s: float, word: Word, at: datetime) -> Judgement | None:
+    return _nothing_yet(known, Flowing.of(known.shown, flow_s), wait_s, word, at)
+
+
+def _nothing_yet(known: Plain, flowing: Flowing, wait_s: float, word: Word, at: datetime) -> Judgement | None:
+    later = flowing.after(word) if goes_on(word) else None
+    if later is None:
+        return None
+    return Judgement(
+        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.begun_s + wait_s)),
+        judged_until=instant(word.covered_s),
+        stands=partial(_nothing_yet, known, later, wait_s),
+    )
 
 
 def _bout(snapshot: Snapshot, meter: Installation, run: Run, length_s: float) -> Bout:

@@ -6,11 +6,13 @@ window, a home may look used while nobody uses anything: *monitoring impaired*, 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from alerts.findings import Kind, Reason
-from rules.expected import next_word
+from rules.expected import next_after, next_word
 from rules.flow import SPAN_S, base_flow, hides_from_l_h, may_be_base_since
-from rules.rule import Impairment, Judgement
+from rules.plainly import Plain, goes_on, has_no_base, plain
+from rules.rule import Impairment, Judgement, Word
 from rules.running import fine_meters
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
@@ -45,7 +47,19 @@ class HiddenUse:
         least_l_h = min(_hides_from(snapshot, meter) for meter in meters)
         open_since_s = may_be_base_since(meters, least_l_h)
         earliest = now + self.max_latency if open_since_s is None else instant(open_since_s + SPAN_S)
-        return Judgement(next_due=max(soon, earliest), impairments_known=known)
+        only = plain(snapshot) if known and not any(base_flow(stretches(meter)[-1]) for meter in meters) else None
+        return Judgement(
+            next_due=max(soon, earliest),
+            impairments_known=known,
+            stands=None if only is None else partial(_pauses, only, least_l_h),
+        )
+
+
+def _pauses(known: Plain, least_l_h: float, word: Word, at: datetime) -> Judgement | None:
+    if not has_no_base(word) or not goes_on(word):
+        return None
+    soon = next_after(word.heard_at, known.meter.interval, at)
+    return Judgement(next_due=max(soon, instant(word.flowing_s + SPAN_S)), stands=partial(_pauses, known, least_l_h))
 
 
 def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:

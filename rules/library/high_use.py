@@ -7,13 +7,15 @@ counts for nothing. Not urgent: what floods a home at once is *continuous flow*.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import partial
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
 from alerts.findings import Kind, Reason, Severity
-from rules.rule import Judgement
-from rules.segment import Segment
+from rules.plainly import Plain, goes_on, plain
+from rules.rule import Judgement, Word
+from rules.segment import Segment, moved
 from rules.snapshot import Snapshot, instant
 from rules.telling import Bout, Condition, tell
 from rules.water import cover
@@ -24,6 +26,7 @@ _CONDITION: Final = Condition(
 )
 _DAY: Final = timedelta(days=1)
 _SOON_ENOUGH: Final = timedelta(hours=12)
+_LONGEST_DAY_S: Final = 25 * 3600.0
 _WHOLE_BUT_S: Final = 7200.0  # a day is known whole if no more of it is left out
 
 
@@ -55,7 +58,9 @@ class HighUse:
         judged_until = max(covered_until, snapshot.looked_until or covered_until)
         told_of = known_since is not None or Kind.HIGH_USE in snapshot.open_kinds
         if not told_of and sum(segment.high_l[-1] - segment.low_l[0] for segment in segments) <= limit_l:
-            return Judgement(next_due=due, judged_until=judged_until)
+            known = plain(snapshot)
+            stands = None if known is None else partial(_within_so_far, known, limit_l)
+            return Judgement(next_due=due, judged_until=judged_until, stands=stands)
         days = list(_days(segments, zone(snapshot.time_zone), limit_l))
         above = [day for day in days if day.over_s is not None]
         within = [day for day in days if day.over_s is None and day.whole]
@@ -66,12 +71,39 @@ class HighUse:
             if day.over_s is not None
         ]
         told = tell(snapshot, now, _CONDITION, bouts, over_at=covered_until if over and within else None)
+        known = None if told_of or above else plain(snapshot)
         return Judgement(
             findings=told.findings,
             next_due=due,
             judged_until=judged_until,
             ongoing_since=told.ongoing_since,
+            stands=None if known is None else partial(_within_so_far, known, limit_l),
         )
+
+
+class _Used(NamedTuple):
+    at_s: float
+    used_l: float
+
+
+def _latest(segment: Segment) -> list[_Used]:
+    """What was used in the last day."""
+    at_s, low_l, since_s = segment.at_s, segment.low_l, segment.at_s[-1] - _LONGEST_DAY_S
+    return [_Used(at_s[place], low_l[place] - low_l[place - 1]) for place in moved(segment) if at_s[place] >= since_s]
+
+
+def _within_so_far(known: Plain, limit_l: float, word: Word, at: datetime) -> Judgement | None:
+    return _within(_latest(known.shown), limit_l, word, at)
+
+
+def _within(latest: Sequence[_Used], limit_l: float, word: Word, at: datetime) -> Judgement | None:
+    used = [*latest, *map(_Used, word.moved_s, word.moved_l)]
+    if not goes_on(word) or sum([each.used_l for each in used]) > limit_l:
+        return None
+    kept = [each for each in used if each.at_s >= word.covered_s - _LONGEST_DAY_S]
+    return Judgement(
+        next_due=at + _SOON_ENOUGH, judged_until=instant(word.covered_s), stands=partial(_within, kept, limit_l)
+    )
 
 
 def _days(segments: Sequence[Segment], local: tzinfo, limit_l: float) -> Iterator[_DayUse]:

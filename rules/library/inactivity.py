@@ -28,7 +28,7 @@ from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
 from rules.rule import Judgement, Stands
-from rules.segment import Segment
+from rules.segment import ROUNDING_L, Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
 from rules.unchanged import Bound
@@ -92,6 +92,7 @@ class Inactivity:
                 now,
                 crosses_s=min(ahead_s, default=float("inf")),
                 told=any(finding.verdict is Verdict.RAISE for finding in findings),
+                ongoing_since=ongoing_since,
             )
         else:
             decided = drawn[0].line.dryness.decided
@@ -141,7 +142,7 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
         if limit is not None:
             dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
             # Where something is spared, the line is crossed later than this: whoever goes by it asks too soon.
-            bound = Bound(limit, habits.USE_L, shortest_s)
+            bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s)
             drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:

@@ -6,17 +6,21 @@ by night may drip again.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
 
 from alerts.findings import Kind, Reason, Severity
+from rules.expected import next_after
 from rules.flow import least_l_h
-from rules.rule import Judgement
+from rules.flowing_on import Resting
+from rules.plainly import Plain, goes_on, plain
+from rules.rule import Judgement, Word
 from rules.running import Run, fine_meters, never_resting
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
-from rules.telling import Bout, Condition, judgement
+from rules.telling import Bout, Condition, is_calm, judgement
 from rules.water import stretches
 
 _CONDITION: Final = Condition(
@@ -49,7 +53,7 @@ class Leak:
             open_since_s.append(running.open_since_s)
             covered_s.append(running.covered_until_s)
             over = over and running.stopped
-        return judgement(
+        judged = judgement(
             snapshot,
             now,
             _CONDITION,
@@ -59,6 +63,24 @@ class Leak:
             over=over,
             due_s=min(open_since_s, default=now.timestamp()) + length_s,
         )
+        known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
+        return judged if known is None else judged._replace(stands=partial(_rested_often, known, length_s))
+
+
+def _rested_often(known: Plain, length_s: float, word: Word, at: datetime) -> Judgement | None:
+    resting = Resting.of(known.shown, length_s)
+    return None if resting is None else _rests_often(known, resting, length_s, word, at)
+
+
+def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at: datetime) -> Judgement | None:
+    later = resting.after(word.moved_s, word.before_s, word.covered_s) if goes_on(word) else None
+    if later is None:
+        return None
+    return Judgement(
+        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.since_s + length_s)),
+        judged_until=instant(word.covered_s),
+        stands=partial(_rests_often, known, later, length_s),
+    )
 
 
 def _bout(snapshot: Snapshot, meter: Installation, segments: Sequence[Segment], run: Run) -> Bout:

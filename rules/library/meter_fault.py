@@ -11,6 +11,7 @@ from typing import Final
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices import meters
 from devices.model import EventKind
+from rules.plainly import plain, while_rising
 from rules.rule import Judgement
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
 from rules.standing import standing
@@ -46,7 +47,8 @@ class MeterFault:
         )
         said = sorted((found for device in installed for found in _said(device)), key=_order)
         if not (broken or said):
-            return Judgement(next_due=now + self.max_latency)
+            known = None if any(device.said for device in installed) else plain(snapshot)
+            return Judgement(next_due=now + self.max_latency, stands=while_rising(known, self.max_latency))
         known_since = snapshot.ongoing.get(self.name)
         if broken:
             told = broken[-1]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
@@ -104,25 +105,29 @@ def _while_heard(snapshot: Snapshot, devices: Sequence[_Device], now: datetime) 
     """Of the only device there is: nothing is to be said as long as it goes on being heard in time."""
     if len(devices) != 1 or len(snapshot.installations) != 1 or snapshot.hearing is None:
         return None
-    limit, heard_since, lag = devices[0].limit, snapshot.hearing.since, max(now - snapshot.hearing.until, timedelta())
+    lag = max(now - snapshot.hearing.until, timedelta())
+    return partial(_heard_in_time, devices[0].limit + lag, snapshot.hearing.since)
 
-    def stands(word: Word, at: datetime) -> datetime | None:
-        lost_at = max(word.heard_at, heard_since) + limit + lag
-        return lost_at + _SLACK if at <= lost_at else None
 
-    return stands
+def _heard_in_time(limit: timedelta, heard_since: datetime, word: Word, at: datetime) -> Judgement | None:
+    lost_at = max(word.heard_at, heard_since) + limit
+    if at > lost_at:
+        return None
+    return Judgement(next_due=lost_at + _SLACK, stands=partial(_heard_in_time, limit, heard_since))
 
 
 def _while_silent(snapshot: Snapshot, silent: Sequence[_Device]) -> Stands | None:
     """Of the only device there is: what was told stays so until it is heard."""
     if len(silent) != 1 or len(snapshot.installations) != 1 or snapshot.troubles:
         return None
-    device = silent[0].device
+    return partial(_still_silent, silent[0])
 
-    def stands(word: Word, at: datetime) -> datetime | None:
-        return next_after(word.heard_at, device.interval, at) if word.heard_at == device.heard_at else None
 
-    return stands
+def _still_silent(silent: _Device, word: Word, at: datetime) -> Judgement | None:
+    if word.heard_at != silent.device.heard_at:
+        return None
+    due = next_after(word.heard_at, silent.device.interval, at)
+    return Judgement(next_due=due, ongoing_since=silent.since, stands=partial(_still_silent, silent))
 
 
 def _silent(

@@ -10,16 +10,18 @@ in an incident of its area is not judged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices.model import EventKind
-from rules.expected import next_word
+from rules.expected import next_after, next_word
 from rules.flow import net_cover
 from rules.nights import Nights, nights_of
+from rules.plainly import Plain, goes_on, has_no_base, kept_from, plain
 from rules.presence import at_home, away_at
-from rules.rule import Judgement
+from rules.rule import Judgement, Stands, Word
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
 
@@ -84,7 +86,7 @@ class PossibleFall:
             finding = _raised(snapshot, picture, covered_until=instant(segments[-1].at_s[-1]))
             return Judgement(findings=(finding,), next_due=again, ongoing_since=picture.since)
         if not told:
-            return Judgement(next_due=next_due)
+            return Judgement(next_due=next_due, stands=_while_up(snapshot, segments[-1], picture, nights))
         if picture is None and _has_stirred(snapshot, segments, known_since):
             return Judgement(findings=(_over(snapshot, now, "possible_fall_over"),), next_due=next_due)
         return Judgement(next_due=again, ongoing_since=known_since)
@@ -122,10 +124,9 @@ def _visit(segment: Segment, snapshot: Snapshot, nights: Nights, now: datetime) 
     if not last:
         return None
     begin_s, end_s, before_s = segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)]
-    begun, since, covered_until = instant(begin_s), instant(end_s), instant(segment.at_s[-1])
+    since, covered_until = instant(end_s), instant(segment.at_s[-1])
     rise = nights.next_rise(since)
-    was_night = nights.is_after_midnight(begun, since) and end_s - begin_s <= VISIT_WITHIN_S
-    if not was_night or begin_s - before_s < ASLEEP_S or covered_until < rise or _signs(snapshot, since):
+    if covered_until < rise or not _is_visit(_LastUse(begin_s, end_s, before_s), nights) or _signs(snapshot, since):
         return None
     return _Picture(
         since=since,
@@ -191,6 +192,54 @@ def _was_up(segments: Sequence[Segment], since: datetime) -> bool:
         return False
     last = _last_use(segments[-1], len(segments[-1].at_s) - 1)
     return last > 0 and segments[-1].at_s[last - 1] >= since.timestamp()
+
+
+class _LastUse(NamedTuple):
+    """The last use, between two readings, and the reading with which the one before it was over; epoch seconds."""
+
+    begin_s: float
+    end_s: float
+    before_s: float
+
+
+def _while_up(snapshot: Snapshot, segment: Segment, picture: _Picture | None, nights: Nights) -> Stands | None:
+    """Nothing is to be said of a home of which neither picture is complete."""
+    known = plain(snapshot)
+    if known is None or picture is not None or known.meter.interval.total_seconds() <= FINE_S:
+        return None
+    return partial(_was_up_so_far, known, segment, nights)
+
+
+def _was_up_so_far(known: Plain, segment: Segment, nights: Nights, word: Word, at: datetime) -> Judgement | None:
+    kept, last = kept_from(known, segment), _last_use(segment, len(segment.at_s) - 1)
+    if kept is None or last < kept:
+        return None
+    last_use = _LastUse(segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)])
+    return _still_up(known.meter, nights, last_use, word, at)
+
+
+def _still_up(meter: Installation, nights: Nights, last_use: _LastUse, word: Word, at: datetime) -> Judgement | None:
+    if not has_no_base(word) or not goes_on(word):
+        return None
+    for moved_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
+        if moved_l >= USE_L:
+            if moved_s - before_s <= FINE_S and moved_l * 60.0 >= FLOW_L_PER_MIN * (moved_s - before_s):
+                return None
+            last_use = _LastUse(before_s, moved_s, last_use.end_s)
+    rise = nights.next_rise(instant(last_use.end_s))
+    covered_until = instant(word.covered_s)
+    if covered_until >= rise and _is_visit(last_use, nights):
+        return None
+    next_rise = nights.next_rise(max(covered_until, at - _STALE))
+    if last_use.begin_s >= nights.end_before(next_rise).timestamp():
+        next_rise = nights.next_rise(next_rise)
+    next_due = next_rise + meter.interval if next_rise > at else next_after(word.heard_at, meter.interval, at)
+    return Judgement(next_due=next_due, stands=partial(_still_up, meter, nights, last_use))
+
+
+def _is_visit(use: _LastUse, nights: Nights) -> bool:
+    is_night = use.end_s - use.begin_s <= VISIT_WITHIN_S and use.begin_s - use.before_s >= ASLEEP_S
+    return is_night and nights.is_after_midnight(instant(use.begin_s), instant(use.end_s))
 
 
 def _raised(snapshot: Snapshot, picture: _Picture, *, covered_until: datetime) -> Finding:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices.model import EventKind
+from rules.plainly import later, plain
 from rules.rule import Judgement
 from rules.snapshot import Snapshot
 from rules.standing import standing
@@ -27,7 +28,7 @@ class Tamper:
             if device.removed_at is None and (found := standing(device, EventKind.TAMPER)) is not None
         }
         if not said:
-            return Judgement(next_due=now + self.max_latency)
+            return Judgement(next_due=now + self.max_latency, stands=later(plain(snapshot), self.max_latency))
         first = min(said.values())
         since = min(first, snapshot.ongoing.get(self.name, first))
         finding = Finding(

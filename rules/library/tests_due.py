@@ -11,6 +11,7 @@ from typing import Final
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from registry.policy import Policy
 from rules import presence
+from rules.plainly import later, plain
 from rules.rule import Judgement
 from rules.snapshot import Installation, Snapshot
 
@@ -43,7 +44,11 @@ class Overdue:
         known_since = snapshot.ongoing.get(self.name)
         told = known_since is not None or self.kind in snapshot.open_kinds
         if not limit or not buttons:
-            return Judgement(findings=(self._cleared(snapshot, now),) if told else (), next_due=now + self.max_latency)
+            return Judgement(
+                findings=(self._cleared(snapshot, now),) if told else (),
+                next_due=now + self.max_latency,
+                stands=later(None if told else plain(snapshot), self.max_latency),
+            )
         if (absence := presence.away_at(snapshot.absences, now)) is not None:
             return Judgement(next_due=absence.until_at, ongoing_since=known_since)
         if snapshot.hearing is None:

@@ -5,11 +5,13 @@ limit, or have its valve shut, so that whoever is home can use nothing.
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from alerts.findings import Kind, Reason
 from rules.expected import next_word
-from rules.rule import Impairment, Judgement
+from rules.plainly import Plain, goes_on, plain
+from rules.rule import Impairment, Judgement, Word
 from rules.snapshot import Installation, Snapshot, instant, judged_by_from
 from rules.water import blur_l, unbroken
 
@@ -36,7 +38,7 @@ class Uncovered:
         if blur_l(meters) > limit_l:
             impairments += [_too_coarse(meter, limit_l) for meter in meters if blur_l([meter])]
         next_due = now + self.max_latency
-        heard_all = True
+        heard_all, stands = True, None
         for meter in meters:
             if meter.pulses_unknown:
                 continue
@@ -45,6 +47,8 @@ class Uncovered:
             bound = max(_WINDOWS * snapshot.policy.inactivity_window, snapshot.policy.inactivity_window + silence)
             if now <= covered + bound:
                 next_due = min(next_due, max(covered + bound, now + meter.interval))
+                known = None if impairments else plain(snapshot)
+                stands = None if known is None else partial(_covered, known, bound)
                 continue
             next_due = min(next_due, next_word([meter], now))
             # One that is not heard at all is lost, which is not ours to say; what was said of it stays.
@@ -54,7 +58,14 @@ class Uncovered:
                 impairments.append(_no_reading(meter, since, now - covered))
             else:
                 heard_all = False
-        return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all)
+        return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all, stands=stands)
+
+
+def _covered(known: Plain, bound: timedelta, word: Word, at: datetime) -> Judgement | None:
+    covered = instant(word.covered_s)
+    if at > covered + bound or not goes_on(word):
+        return None
+    return Judgement(next_due=max(covered + bound, at + known.meter.interval), stands=partial(_covered, known, bound))
 
 
 def _covered_until(meter: Installation, snapshot: Snapshot, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from typing import Final
 
 from rules.profile.history import covered_s, uses, wait_s
 from rules.profile.line import Line, Profile, never_falling
-from rules.profile.local import SLOT_S, SLOTS, Clock, DayKind, IsWorkday, Zone
+from rules.profile.local import SLOT_S, SLOTS, Clock, DayKind, IsWorkday, Zone, clock
 from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, USUAL, Tuning, best
 from rules.segment import Segment
 
@@ -44,7 +44,7 @@ def learn(
     covered = covered_s(recent)
     if covered < LEAST_HISTORY.total_seconds():
         return None
-    past = _Past(Clock(zone, is_workday), until_s, tuning)
+    past = _Past(clock(zone, is_workday), until_s, tuning)
     for segment in recent:
         past.add(segment)
     latest = [part for segment in recent if (part := _between(segment, until_s - LATELY_S, until_s)) is not None]

@@ -68,6 +68,12 @@ class Clock:
         return offset.total_seconds()
 
 
+@lru_cache(maxsize=64)
+def clock(zone: Zone, is_workday: IsWorkday) -> Clock:
+    """The clock of a zone and its workdays: what it knows of a day it is asked again for every home, and every week."""
+    return Clock(zone, is_workday)
+
+
 _EPOCH_DAY: Final = date(1970, 1, 1)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import flow, running
+from rules.course import largest
 from rules.dry import Dryness, dryness, tolerance_s
 from rules.flow import SPAN_S, base_flow
 from rules.remembered import remembered
@@ -99,7 +100,7 @@ def test_a_silence_shorter_than_the_least_is_not_asked_about() -> None:
 @settings(max_examples=60, deadline=None)
 def test_the_base_flow_is_that_of_every_span(segment: Segment) -> None:
     spans = flow._spans(segment, flow._windows(segment)) if segment.at_s[-1] - segment.at_s[0] >= SPAN_S else []
-    rates = flow._largest(spans, len(segment.at_s) - 1) if spans else []
+    rates = largest(spans, 0, len(segment.at_s) - 1) if spans else []
     assert list(base_flow(segment)) == list(rates)
 
 

@@ -1,0 +1,102 @@
+"""What has come of a meter between two moments, told without going through its readings: for rules that stand."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import compress, count
+from operator import ne
+from typing import Final
+
+from rules.flow import LEAST_INTERVALS, PAUSE_LEAST_S
+from rules.rule import Word
+from rules.snapshot import instant
+
+_STEPS_L: Final = (10.0, 100.0)
+_ROUNDING_L: Final = 1e-3
+_DAY_S: Final = 86_400.0
+_NEVER_S: Final = float("-inf")
+
+
+class Words:
+    """The moves of one register, whose readings are received in the order in which they are measured.
+
+    Args:
+        measured_s: ascending.
+        totals_l: what it showed.
+        received_s: ascending.
+    """
+
+    def __init__(self, measured_s: Sequence[float], totals_l: Sequence[float], received_s: Sequence[float]) -> None:
+        self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
+        self._places = places = list(compress(count(1), map(ne, totals_l[1:], totals_l)))
+        self._moved_s = [measured_s[place] for place in places]
+        self._before_s = [measured_s[place - 1] for place in places]
+        self._moved_l = [totals_l[place] - totals_l[place - 1] for place in places]
+        self._flowing_s = self._after_pauses()
+
+    def moves(self, heard: int) -> int:
+        """How many moves so many readings show."""
+        return bisect_left(self._places, heard)
+
+    def heard(self, moves: int, heard: int) -> Word:
+        """What so many readings, and the moves that they show, tell by themselves."""
+        return Word(
+            heard_at=instant(self._received_s[heard - 1]),
+            covered_s=self._measured_s[heard - 1],
+            flowing_s=self.flowing_s(moves, heard),
+            is_exact=self.is_exact(moves, heard),
+        )
+
+    def since(self, before: int, moves: int, heard: Word) -> Word:
+        """The same with the moves that were not known before."""
+        if before == moves:
+            return heard
+        new = slice(before, moves)
+        return Word(
+            heard.heard_at,
+            heard.covered_s,
+            self._moved_s[new],
+            self._moved_l[new],
+            self._before_s[new],
+            heard.flowing_s,
+            heard.is_exact,
+        )
+
+    def flowing_s(self, moves: int, heard: int) -> float:
+        """Since when it may have been flowing without a pause, as `rules.flow.may_be_base_since` tells it."""
+        begin = self._places[moves - 1] if moves else 0
+        paused = self._pause(begin, heard - 1)
+        return self._flowing_s[moves] if paused is None else paused
+
+    def _after_pauses(self) -> Sequence[float]:
+        """For each number of moves, the same by what was still before the last of them."""
+        flowing_s = [_NEVER_S]
+        for begin, place in zip([0, *self._places], self._places, strict=False):
+            paused = self._pause(begin, place - 1)
+            flowing_s.append(flowing_s[-1] if paused is None else paused)
+        return flowing_s
+
+    def _pause(self, begin: int, end: int) -> float | None:
+        """The instant after the latest one from which on it paused up to a place, where it stood still from another."""
+        measured_s = self._measured_s
+        if end - begin < LEAST_INTERVALS or measured_s[end] - measured_s[begin] < PAUSE_LEAST_S:
+            return None
+        latest = bisect_right(measured_s, measured_s[end] - PAUSE_LEAST_S, begin, end) - 1
+        return measured_s[min(latest, end - LEAST_INTERVALS) + 1]
+
+    def is_exact(self, moves: int, heard: int) -> bool:
+        """Whether the readings of the last days can be of no register that moves in coarse steps.
+
+        However few of them are read: by one or two totals a step is believed that divides them.
+        """
+        ten_l, hundred_l = _STEPS_L
+        now_l = self._totals_l[heard - 1]
+        if not _divides(ten_l, now_l):
+            return True
+        if not moves or _divides(ten_l, self._totals_l[self._places[moves - 1] - 1]):
+            return False
+        return not _divides(hundred_l, now_l) or self._measured_s[heard - 1] - self._moved_s[moves - 1] <= _DAY_S
+
+
+def _divides(step_l: float, total_l: float) -> bool:
+    rest_l = total_l % step_l
+    return rest_l < _ROUNDING_L or step_l - rest_l < _ROUNDING_L

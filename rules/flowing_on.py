@@ -1,0 +1,96 @@
+"""Whether flow that was nothing to tell of still is, told from the little that has come since. Pure.
+
+For meters that plainly rise (`rules.plainly`); what is proven here, `rules.running` would find by itself.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rules.dry import tolerance_s
+from rules.rule import Word
+from rules.running import GRID_S, LEAST_STRONG, SHORTEST_REST_S, STRONG_L_PER_H
+from rules.segment import Segment, moved
+
+
+class Flowing(NamedTuple):
+    """Of a meter that reads every hour or so: since when water may have been running strongly, with nothing to tell.
+
+    Attributes:
+        flow_s: so long a strong flow is told of.
+        begun_s: its newest readings show nothing but strong flow since this instant ...
+        intervals: ... over so many intervals.
+        until_s: the last of them.
+    """
+
+    flow_s: float
+    begun_s: float
+    intervals: int
+    until_s: float
+
+    @staticmethod
+    def of(segment: Segment, flow_s: float) -> "Flowing":
+        """What the stretch of a meter ends with."""
+        at_s, totals_l, last = segment.at_s, segment.low_l, len(segment.at_s) - 1
+        begin = last
+        while begin and _is_strong(totals_l[begin] - totals_l[begin - 1], at_s[begin] - at_s[begin - 1]):
+            begin -= 1
+        return Flowing(flow_s - tolerance_s(flow_s), at_s[begin], last - begin, at_s[last])
+
+    def after(self, word: Word) -> "Flowing | None":
+        """After what has come; None where there may be something to tell."""
+        flow_s, begun_s, intervals, until_s = self
+        for at_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
+            lasted_s = at_s - before_s
+            if lasted_s < GRID_S:
+                return None  # closer ones are put together
+            if _is_strong(moved_l, lasted_s):
+                # What stood still between for less than that may be part of an interval that does not.
+                begun_s, intervals = (begun_s, intervals + 1) if before_s - until_s < GRID_S else (before_s, 1)
+                until_s = at_s
+                if intervals >= LEAST_STRONG and until_s - begun_s >= flow_s:
+                    return None
+        if word.covered_s - until_s >= GRID_S:
+            begun_s, intervals, until_s = word.covered_s, 0, word.covered_s
+        return Flowing(flow_s, begun_s, intervals, until_s)
+
+
+def _is_strong(used_l: float, lasted_s: float) -> bool:
+    return used_l * 3600.0 >= STRONG_L_PER_H * lasted_s
+
+
+class Resting(NamedTuple):
+    """Of a meter that rests often: when it last did.
+
+    Attributes:
+        length_s: without a rest for so long it leaks.
+        since_s: it last rested until this instant.
+        moved_s: when its register moved last; where cover begins, if it never did.
+    """
+
+    length_s: float
+    since_s: float
+    moved_s: float
+
+    @staticmethod
+    def of(segment: Segment, length_s: float) -> "Resting | None":
+        """What the stretch of a meter shows; None where it may not have rested within every such length."""
+        shortest_s = length_s - tolerance_s(length_s)
+        places = moved(segment)
+        first = Resting(shortest_s, segment.at_s[0], segment.at_s[0])
+        return first.after(
+            [segment.at_s[place] for place in places],
+            [segment.at_s[place - 1] for place in places],
+            segment.at_s[-1],
+        )
+
+    def after(self, moved_s: Sequence[float], before_s: Sequence[float], covered_s: float) -> "Resting | None":
+        """After further moves, each with the reading before it; None where it may not have rested."""
+        length_s, since_s, begin_s = self
+        for at_s, until_s in zip([*moved_s, covered_s], [*before_s, covered_s], strict=True):
+            if until_s - begin_s >= SHORTEST_REST_S:
+                if begin_s - since_s >= length_s:
+                    return None
+                since_s = until_s
+            if at_s != until_s:
+                begin_s = at_s
+        return None if covered_s - since_s >= length_s else Resting(length_s, since_s, begin_s)
