@@ -70,6 +70,7 @@ async def reached(town: Town, count: int) -> bool:
     return await raised(town) == count
 
 
+@pytest.mark.alone
 async def test_frozen_while_it_evaluates_a_home(town: Town, start: Start) -> None:
     """It holds a lease but no lock: the press in the very home that it judges is raised by the other at once."""
     home = await town.metered_home("home", [5.0] * 60)
@@ -90,6 +91,7 @@ async def test_frozen_while_it_evaluates_a_home(town: Town, start: Start) -> Non
     assert await raised(town) == 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 async def test_frozen_or_killed_with_a_press_in_its_hands(town: Town, start: Start, how: signal.Signals) -> None:
     """It has judged the press and not committed: the database ends its transaction, and the other one raises."""

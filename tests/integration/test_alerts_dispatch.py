@@ -122,6 +122,7 @@ async def test_a_press_reaches_the_desk_and_is_recorded(
     assert leases == (None, None)
 
 
+@pytest.mark.alone
 async def test_from_report_to_the_desk_in_milliseconds(
     database: AsyncConnection[Any], database_url: str, homes: list[int], record_property: Callable[[str, object], None]
 ) -> None:
@@ -221,6 +222,7 @@ async def register_homes_to(conn: AsyncConnection[Any], count: int) -> None:
     )
 
 
+@pytest.mark.alone
 async def test_of_500_waiting_the_urgent_go_first_and_past_a_slow_receiver(
     database: AsyncConnection[Any], database_url: str, homes: list[int]
 ) -> None:
