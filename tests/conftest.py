@@ -18,7 +18,7 @@ from anju.embedded_broker import EmbeddedBroker
 from storage import migrate
 from storage.pool import connect
 from tests.servers import RUN_MARK, Mosquitto, Postgres, Timescale, processes_of_this_run, server_folder
-from tests.warm_commands import end_warm_commands
+from tests.warm import end_warm
 
 _TEMPLATE: Final = "anju_template"
 
@@ -33,7 +33,7 @@ def nothing_left_behind() -> Iterator[None]:
     os.environ[RUN_MARK], os.environ["TMPDIR"] = uuid.uuid4().hex, str(folder)
     tempfile.tempdir = None  # read TMPDIR anew
     yield
-    end_warm_commands()
+    end_warm()
     _, left = psutil.wait_procs(processes_of_this_run(), timeout=3)
     described = [_describe(process) for process in left]
     for process in left:

@@ -1,8 +1,6 @@
 """A rules process frozen or killed in mid-judgement: another raises within a second, and nothing is raised twice."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,33 +10,28 @@ import psutil
 import pytest
 from psycopg import AsyncConnection
 
+from tests import warm
 from tests.rule_town import H, Town
 from tests.servers import eventually
+from tests.warm import WarmProcess
 
-ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[[str], tuple[psutil.Process, Path]]
 
 
 @pytest.fixture
 def start(database_url: str, folder: Path) -> Iterator[Start]:
     """Starts a rules process that stalls in the named place while its file is there."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[WarmProcess] = []
 
     def started_with(where: str) -> tuple[psutil.Process, Path]:
         mark = folder / f"mark-{len(started)}"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.frozen_rules", database_url, where, str(mark)],
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        process = warm.start("tests.chaos.frozen_rules", database_url, where, str(mark))
         started.append(process)
         return psutil.Process(process.pid), mark
 
     yield started_with
     for process in started:
-        process.kill()
-        process.wait()
+        process.end()
 
 
 @pytest.fixture

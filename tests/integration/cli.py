@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tests.servers import REPOSITORY
-from tests.warm_commands import warm_commands
+from tests.warm import start
 
 
 class Ended(NamedTuple):
@@ -33,7 +33,11 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 def anju(*arguments: str, **settings: str) -> Ended:
     """Runs a command to its end, as a process that has its imports behind it; settings as `ANJU_DATABASE_URL="..."`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = warm_commands().run(arguments, environment(settings), out=out, err=err, timeout_s=120)
+        process = start("anju", *arguments, environment=environment(settings), out=out, err=err)
+        try:
+            code = process.wait(120)
+        finally:
+            process.end()
         for output in (out, err):
             output.seek(0)
         return _ended(code, out.read().decode(), err.read().decode())
