@@ -14,9 +14,9 @@ from psycopg.types.json import Jsonb
 from alerts.errors import AlreadySo, ChangedMeanwhile, IllegalMove, NoSuchAlert, NoSuchPerson, NothingSaid
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict, report
 from alerts.life import cases, commands
+from alerts.life.case import Action
 from alerts.life.commands import By
 from alerts.life.reading import by_case
-from alerts.life.verdicts import Action
 from alerts.model import Outcome
 from storage.pool import connect
 from tests.alert_cases import NOON, dry, entries, press, register_homes, report_now, soon, states, told
