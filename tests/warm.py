@@ -83,6 +83,7 @@ class _Warm:
             start_new_session=True,
         )
         wait_until(lambda: self._path.exists() or self._process.poll() is not None, 120)
+        assert self._process.poll() is None, "what all processes import cannot be imported; see standard error"
         return self
 
     def __exit__(self, *_: object) -> None:
