@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -21,6 +22,10 @@ from tests.servers import RUN_MARK, Mosquitto, Postgres, Timescale, processes_of
 from tests.warm import end_warm
 
 _TEMPLATE: Final = "anju_template"
+
+# How long an example takes says more of what else this machine does than of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

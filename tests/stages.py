@@ -35,10 +35,20 @@ class Stage:
         folder: for its log.
         environment: `ANJU_*` settings.
         name: of the log, where several of a role run; also the worker's id.
+        cold: whether its memory has nothing but what it asks for itself.
     """
 
-    def __init__(self, role: Role, folder: Path, environment: Mapping[str, str], *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        role: Role,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        name: str | None = None,
+        cold: bool = False,
+    ) -> None:
         self.role = role
+        self._cold = cold
         self.name = name or role
         self._log = folder / f"{self.name}.log"
         self._environment = {**os.environ, "ANJU_WORKER_ID": self.name, "ANJU_LOG_FORMAT": "json", **environment}
@@ -76,6 +86,7 @@ class Stage:
             try:
                 self._process = warm.start(
                     *("anju", self.role, "--stop-with-stdin"),
+                    cold=self._cold,
                     environment=self._environment,
                     stdin=stdin,
                     out=output,
