@@ -46,7 +46,9 @@ class Worker:
         self._process: WarmProcess | None = None
 
     async def start(self) -> None:
-        self._process = await asyncio.to_thread(warm.start, "tests.escalation_worker_process", *self._arguments)
+        self._process = await asyncio.to_thread(
+            warm.start, "tests.escalation_worker_process", *self._arguments, cold=True
+        )
 
     async def kill(self) -> None:
         assert self._process is not None
