@@ -13,6 +13,8 @@ INSTALL := $(PIP) install --quiet --require-hashes
 # Take another Python with `make PYTHON=/path/to/python run`.
 PYTHON ?=
 TESTS ?=
+# Tests side by side; half of the time they wait.
+WORKERS ?= 3
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +23,9 @@ run: $(VENV)/.ready-run ## the whole service with a simulated neighbourhood; Ctr
 	@$(PY) -m anju up --demo
 
 test: $(VENV)/.ready-dev ## all tests, or some: make test TESTS=tests/unit
-	@$(PY) -m pytest $(TESTS)
+	@if [ -n '$(TESTS)' ]; then exec $(PY) -m pytest $(TESTS); fi; \
+	$(PY) -m pytest -m 'not alone' --numprocesses $(WORKERS) --dist worksteal; beside=$$?; \
+	$(PY) -m pytest -m alone && exit $$beside
 
 lint: $(VENV)/.ready-dev ## style, types, and which package may import which
 	@$(PY) -m ruff check

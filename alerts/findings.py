@@ -9,8 +9,9 @@ from psycopg.errors import SerializationFailure
 
 from alerts.life import cases
 from alerts.life import writing as case_writing
+from alerts.life.case import Action
 from alerts.life.cases import Known
-from alerts.life.verdicts import Action, judge
+from alerts.life.verdicts import judge
 from alerts.life.writing import Author, Writing
 from alerts.messages import MessageType
 from alerts.model import Finding, Kind, Outcome, Reason, Severity, Subject, Verdict

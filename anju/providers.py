@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -21,6 +22,8 @@ from alerts.channels.voice_provider import VoiceProvider
 from alerts.channels.voice_twilio import TwilioVoice, TwilioVoiceOptions
 from config import channels as tables
 from config.settings import Settings
+
+Cloud = TypeVar("Cloud", AliyunOptions, AliyunVoiceOptions, TencentOptions)
 
 
 def sms_provider(table: tables.SmsTable, settings: Settings) -> SmsProvider:
@@ -42,7 +45,7 @@ def sms_provider(table: tables.SmsTable, settings: Settings) -> SmsProvider:
                 )
             )
         case tables.AliyunSms():
-            options = AliyunOptions(
+            sms = AliyunOptions(
                 keys=_aliyun(table),
                 sign_name=table.sign_name,
                 templates=table.templates,
@@ -50,9 +53,7 @@ def sms_provider(table: tables.SmsTable, settings: Settings) -> SmsProvider:
                 name=table.name,
                 timeout_s=table.timeout_s,
             )
-            if table.endpoint is not None:
-                options = replace(options, endpoint=table.endpoint.get_secret_value())
-            return AliyunSms(options)
+            return AliyunSms(_asked_at(table.endpoint, sms))
         case tables.TencentSms():
             tencent = TencentOptions(
                 keys=TencentKeys(secret_id=table.secret_id, secret_key=table.secret_key.get_secret_value()),
@@ -64,9 +65,7 @@ def sms_provider(table: tables.SmsTable, settings: Settings) -> SmsProvider:
                 region=table.region,
                 timeout_s=table.timeout_s,
             )
-            if table.endpoint is not None:
-                tencent = replace(tencent, endpoint=table.endpoint.get_secret_value())
-            return TencentSms(tencent)
+            return TencentSms(_asked_at(table.endpoint, tencent))
         case tables.KannelSms():
             return Kannel(
                 KannelOptions(
@@ -130,9 +129,12 @@ def voice_provider(table: tables.VoiceTable, settings: Settings) -> VoiceProvide
                 name=table.name,
                 timeout_s=table.timeout_s,
             )
-            if table.endpoint is not None:
-                options = replace(options, endpoint=table.endpoint.get_secret_value())
-            return AliyunVoice(options)
+            return AliyunVoice(_asked_at(table.endpoint, options))
+
+
+def _asked_at(endpoint: SecretStr | None, options: Cloud) -> Cloud:
+    """The options with the address that the settings name, if they name one."""
+    return options if endpoint is None else replace(options, endpoint=endpoint.get_secret_value())
 
 
 def _account(table: tables.TwilioSms | tables.TwilioVoice) -> TwilioAccount:

@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -18,8 +19,13 @@ from anju.embedded_broker import EmbeddedBroker
 from storage import migrate
 from storage.pool import connect
 from tests.servers import RUN_MARK, Mosquitto, Postgres, Timescale, processes_of_this_run, server_folder
+from tests.warm import end_warm
 
 _TEMPLATE: Final = "anju_template"
+
+# How long an example takes says more of what else this machine does than of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +38,7 @@ def nothing_left_behind() -> Iterator[None]:
     os.environ[RUN_MARK], os.environ["TMPDIR"] = uuid.uuid4().hex, str(folder)
     tempfile.tempdir = None  # read TMPDIR anew
     yield
+    end_warm()
     _, left = psutil.wait_procs(processes_of_this_run(), timeout=3)
     described = [_describe(process) for process in left]
     for process in left:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import hashlib
 import inspect
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,11 +41,24 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def _candidates() -> Iterator[int]:
+    """Ports below those that systems give to outgoing connections; each worker of a run has a range of its own."""
+    width = 2_000
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    start = random.SystemRandom().randrange(width)  # another run on this machine begins elsewhere
+    return itertools.cycle(10_000 + worker * width + (start + step) % width for step in range(width))
+
+
+_ports: Final = _candidates()
+
+
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody listens on right now, and that this run does not give out again soon."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable: the ports go round")
 
 
 def listens(port: int) -> bool:

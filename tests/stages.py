@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +19,9 @@ from psycopg.rows import TupleRow
 from pydantic import JsonValue
 from standardwebhooks import Webhook
 
-from tests.servers import REPOSITORY, eventually
+from tests import warm
+from tests.servers import eventually
+from tests.warm import WarmProcess
 
 SECRET: Final = "whsec_" + base64.b64encode(b"what tests sign their hooks with").decode()
 Role = Literal["ingest", "rules", "alerts", "probe", "keep"]
@@ -35,14 +35,25 @@ class Stage:
         folder: for its log.
         environment: `ANJU_*` settings.
         name: of the log, where several of a role run; also the worker's id.
+        cold: whether its memory has nothing but what it asks for itself.
     """
 
-    def __init__(self, role: Role, folder: Path, environment: Mapping[str, str], *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        role: Role,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        name: str | None = None,
+        cold: bool = False,
+    ) -> None:
         self.role = role
+        self._cold = cold
         self.name = name or role
         self._log = folder / f"{self.name}.log"
         self._environment = {**os.environ, "ANJU_WORKER_ID": self.name, "ANJU_LOG_FORMAT": "json", **environment}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: WarmProcess | None = None
+        self._lifeline: int | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,15 +82,18 @@ class Stage:
         """Starts it; does not wait until it works."""
         assert not self.running, f"{self.name} runs already"
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "anju", self.role, "--stop-with-stdin"],
-                cwd=REPOSITORY,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            stdin, self._lifeline = os.pipe()
+            try:
+                self._process = warm.start(
+                    *("anju", self.role, "--stop-with-stdin"),
+                    cold=self._cold,
+                    environment=self._environment,
+                    stdin=stdin,
+                    out=output,
+                    err=output,
+                )
+            finally:
+                os.close(stdin)
 
     def stop(self) -> int:
         """SIGTERM, as a service manager does; returns the exit code."""
@@ -106,13 +120,13 @@ class Stage:
         process.send_signal(sign)
         try:
             return process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        except TimeoutError:
+            process.end()
             raise AssertionError(f"{self.name} did not end within 20 s of {sign.name}; it says:\n{self.log}") from None
         finally:
-            if process.stdin is not None:
-                process.stdin.close()
+            if self._lifeline is not None:
+                os.close(self._lifeline)
+                self._lifeline = None
 
 
 def settings(database_url: str, mqtt_url: str, **more: object) -> dict[str, str]:

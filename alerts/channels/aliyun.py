@@ -1,7 +1,4 @@
-"""Aliyun: requests signed with ACS3-HMAC-SHA256, and short messages by Dysms `SendSms` (template code and parameters).
-
-Aliyun answers HTTP 200 to refusals too, so an answer that cannot be read is no acceptance: it is tried again.
-"""
+"""Aliyun: requests signed with ACS3-HMAC-SHA256, and SMS by Dysms `SendSms` (template code and parameters)."""
 
 import hashlib
 import hmac
@@ -15,8 +12,9 @@ from urllib.parse import quote
 
 from yarl import URL
 
+from alerts.channels.codes import Codes, judged
 from alerts.channels.http import Answer, HttpProvider, checked_url
-from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
+from alerts.channels.results import Fault, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.templates.named import TEMPLATES
 
@@ -63,6 +61,8 @@ _NOT_NOW: Final = (
     ("ServiceUnavailable", Fault.SERVER_FAULT),
     ("InternalError", Fault.SERVER_FAULT),
 )
+_CODES: Final = Codes(accepted="OK", never=_NEVER, not_now=_NOT_NOW)
+_API_VERSION: Final = "2017-05-25"  # of Dysms and of Dyvms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,36 +74,50 @@ class AliyunKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AliyunOptions:
-    """One Aliyun sender of SMS.
+class AliyunService:
+    """One of Aliyun's services, and who asks it.
 
     Attributes:
         keys: Whose.
-        sign_name: The approved signature (短信签名), without 【】: Aliyun puts it in front itself.
-        templates: The approved codes (`SMS_...`) by our template's name; `raised.en` before `raised` for English.
-        links: Whether the templates have a place `token` for the link's last part.
         name: Of this provider among the site's.
         endpoint: Where the service is; another one in Singapore, and in tests.
         timeout_s: How long one attempt may take.
     """
 
     keys: AliyunKeys
+    name: str
+    endpoint: str
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliyunOptions(AliyunService):
+    """One Aliyun sender of SMS.
+
+    Attributes:
+        sign_name: The approved signature (短信签名), without 【】: Aliyun puts it in front itself.
+        templates: The approved codes (`SMS_...`) by our template's name; `raised.en` before `raised` for English.
+        links: Whether the templates have a place `token` for the link's last part.
+    """
+
     sign_name: str
     templates: Mapping[str, str]
     links: bool = False
     name: str = "aliyun"
     endpoint: str = "https://dysmsapi.aliyuncs.com"
-    timeout_s: float = 10.0
 
 
 class AliyunApi(HttpProvider):
-    """What Aliyun's services share: one action asked by its parameters, signed."""
+    """What Aliyun's services share: one action asked by its parameters, signed.
 
-    def __init__(self, *, name: str, keys: AliyunKeys, endpoint: str, version: str, timeout_s: float) -> None:
-        super().__init__(name=name, timeout_s=timeout_s)
-        self._keys = keys
-        self._endpoint = checked_url(endpoint, "endpoint of Aliyun")
-        self._version = version
+    Raises:
+        BadProvider: The endpoint cannot be one.
+    """
+
+    def __init__(self, service: AliyunService) -> None:
+        super().__init__(name=service.name, timeout_s=service.timeout_s)
+        self._keys = service.keys
+        self._endpoint = checked_url(service.endpoint, "endpoint of Aliyun")
 
     async def _act(self, action: str, params: Mapping[str, str], now: datetime) -> Answer | Fault:
         query = canonical_query(params)
@@ -114,7 +128,7 @@ class AliyunApi(HttpProvider):
             "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
             "x-acs-date": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "x-acs-signature-nonce": secrets.token_hex(16),
-            "x-acs-version": self._version,
+            "x-acs-version": _API_VERSION,
         }
         headers["authorization"] = authorization(self._keys, "POST", "/", query, headers)
         # The query goes out to the letter as it was signed.
@@ -129,13 +143,7 @@ class AliyunSms(AliyunApi):
     """
 
     def __init__(self, options: AliyunOptions) -> None:
-        super().__init__(
-            name=options.name,
-            keys=options.keys,
-            endpoint=options.endpoint,
-            version="2017-05-25",
-            timeout_s=options.timeout_s,
-        )
+        super().__init__(options)
         self._options = options
 
     async def send(self, sms: Sms, now: datetime) -> Result:
@@ -180,17 +188,7 @@ def read_answer(answer: Answer | Fault, id_key: str, provider: str) -> Result:
     if isinstance(answer, Fault):
         return TryAgain(fault=answer, provider=provider)
     told = answer.json_object()
-    code = told.get("Code")
-    if not isinstance(code, str):
-        fault = Fault.NOT_UNDERSTOOD if answer.ok else answer.fault
-        return TryAgain(fault=fault, retry_after_s=answer.retry_after_s, provider=provider)
-    if code == "OK" and answer.ok:
-        given = told.get(id_key)
-        return Accepted(provider_id=given if isinstance(given, str) and given else None, provider=provider)
-    if code in _NEVER:
-        return GiveUp(fault=_NEVER[code], provider=provider)
-    fault = next((fault for beginning, fault in _NOT_NOW if code.startswith(beginning)), Fault.REFUSED)
-    return TryAgain(fault=fault, retry_after_s=answer.retry_after_s, provider=provider)
+    return judged(_CODES, answer, code=told.get("Code"), given=told.get(id_key), provider=provider)
 
 
 def canonical_query(params: Mapping[str, str]) -> str:

@@ -1,7 +1,4 @@
-"""Tencent Cloud SMS: `SendSms` by template id and parameters in order, signed with TC3-HMAC-SHA256.
-
-Tencent answers HTTP 200 to refusals too, so an answer that cannot be read is no acceptance: it is tried again.
-"""
+"""Tencent Cloud SMS: `SendSms` by template id and parameters in order, signed with TC3-HMAC-SHA256."""
 
 import hashlib
 import hmac
@@ -12,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from alerts.channels.aliyun import parameters_for, template_code
+from alerts.channels.codes import Codes, judged
 from alerts.channels.http import Answer, HttpProvider, checked_url
-from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
+from alerts.channels.results import Fault, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 
 _CONTENT_TYPE: Final = "application/json; charset=utf-8"
@@ -42,6 +40,7 @@ _NOT_NOW: Final = (
     ("UnauthorizedOperation", Fault.UNAUTHORIZED),
     ("InternalError", Fault.SERVER_FAULT),
 )
+_CODES: Final = Codes(accepted="Ok", never=_NEVER, not_now=_NOT_NOW, retry_after_s=_RETRY_AFTER_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +134,7 @@ def read_answer(answer: Answer | Fault, provider: str) -> Result:
             code = failed.get("Code")
         elif isinstance(statuses, list) and len(statuses) == 1 and isinstance(statuses[0], dict):
             code, serial = statuses[0].get("Code"), statuses[0].get("SerialNo")
-    if not isinstance(code, str):
-        fault = Fault.NOT_UNDERSTOOD if answer.ok else answer.fault
-        return TryAgain(fault=fault, retry_after_s=answer.retry_after_s, provider=provider)
-    if code == "Ok" and answer.ok:
-        return Accepted(provider_id=serial if isinstance(serial, str) and serial else None, provider=provider)
-    if code in _NEVER:
-        return GiveUp(fault=_NEVER[code], provider=provider)
-    fault = next((fault for beginning, fault in _NOT_NOW if code.startswith(beginning)), Fault.REFUSED)
-    return TryAgain(fault=fault, retry_after_s=_RETRY_AFTER_S.get(code), provider=provider)
+    return judged(_CODES, answer, code=code, given=serial, provider=provider)
 
 
 def authorization(keys: TencentKeys, service: str, host: str, body: bytes, now: datetime) -> str:

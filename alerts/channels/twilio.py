@@ -6,7 +6,7 @@ Twilio answers 2xx only for what it has queued, so a 2xx whose body cannot be re
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -107,7 +107,30 @@ class TwilioOptions:
     timeout_s: float = 10.0
 
 
-class TwilioSms(HttpProvider):
+class TwilioApi(HttpProvider):
+    """What Twilio's services share: forms, posted to one resource of an account.
+
+    Raises:
+        BadProvider: The account cannot be one.
+    """
+
+    def __init__(self, account: TwilioAccount, resource: str, *, name: str, timeout_s: float) -> None:
+        super().__init__(name=name, timeout_s=timeout_s)
+        self._login = account.login
+        self._url = account.resource(resource)
+
+    async def _post(self, form: Sequence[tuple[str, str]]) -> Result:
+        answer = await self._ask(
+            "POST",
+            self._url,
+            content=urlencode(form).encode(),
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            auth=self._login,
+        )
+        return read_answer(answer, self.name)
+
+
+class TwilioSms(TwilioApi):
     """An `SmsProvider`.
 
     Raises:
@@ -115,25 +138,17 @@ class TwilioSms(HttpProvider):
     """
 
     def __init__(self, options: TwilioOptions) -> None:
-        super().__init__(name=options.name, timeout_s=options.timeout_s)
+        super().__init__(options.account, "Messages.json", name=options.name, timeout_s=options.timeout_s)
         self._options = options
-        self._url = options.account.resource("Messages.json")
 
     async def send(self, sms: Sms, now: datetime) -> Result:
         """Hands one SMS over."""
         options = self._options
-        form = {"To": sms.to, "Body": sms.text}
-        form["MessagingServiceSid" if options.from_.startswith("MG") else "From"] = options.from_
+        sender = "MessagingServiceSid" if options.from_.startswith("MG") else "From"
+        form = [("To", sms.to), ("Body", sms.text), (sender, options.from_)]
         if options.public_url is not None:
-            form["StatusCallback"] = callback_url(options.public_url, "status", options.name)
-        answer = await self._ask(
-            "POST",
-            self._url,
-            content=urlencode(form).encode(),
-            headers={"content-type": "application/x-www-form-urlencoded"},
-            auth=options.account.login,
-        )
-        return read_answer(answer, self.name)
+            form.append(("StatusCallback", callback_url(options.public_url, "status", options.name)))
+        return await self._post(form)
 
 
 def callback_url(public_url: str, about: str, provider: str, **further: str) -> str:

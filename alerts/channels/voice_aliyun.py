@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from alerts.channels.aliyun import AliyunApi, AliyunKeys, number_for, read_answer, template_code
+from alerts.channels.aliyun import AliyunApi, AliyunService, number_for, read_answer, template_code
 from alerts.channels.results import Fault, Result, TryAgain
 from alerts.channels.voice_provider import Call
 
@@ -21,26 +21,20 @@ _PLAY_TIMES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AliyunVoiceOptions:
+class AliyunVoiceOptions(AliyunService):
     """One Aliyun number that calls.
 
     Attributes:
-        keys: Whose.
         templates: The approved text-to-speech codes (`TTS_...`) by our template's name; `raised.en` before `raised`.
         show_number: The bought number that the called see; None: public mode, which hears no keys.
         thanks_template: The code of what is spoken after a key; without it, or without a number, keys are not heard.
-        name: Of this provider among the site's.
-        endpoint: Where the service is; another one in tests.
-        timeout_s: How long the request may take.
     """
 
-    keys: AliyunKeys
     templates: Mapping[str, str]
     show_number: str | None = None
     thanks_template: str | None = None
     name: str = "aliyun-voice"
     endpoint: str = "https://dyvmsapi.aliyuncs.com"
-    timeout_s: float = 10.0
 
 
 class AliyunVoice(AliyunApi):
@@ -51,13 +45,7 @@ class AliyunVoice(AliyunApi):
     """
 
     def __init__(self, options: AliyunVoiceOptions) -> None:
-        super().__init__(
-            name=options.name,
-            keys=options.keys,
-            endpoint=options.endpoint,
-            version="2017-05-25",
-            timeout_s=options.timeout_s,
-        )
+        super().__init__(options)
         self._options = options
 
     async def call(self, call: Call, now: datetime) -> Result:

@@ -8,12 +8,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
-from alerts.channels.http import HttpProvider
 from alerts.channels.results import Fault, GiveUp, Result
-from alerts.channels.twilio import TwilioAccount, callback_url, read_answer
+from alerts.channels.twilio import TwilioAccount, TwilioApi, callback_url
 from alerts.channels.voice_provider import Call
 
 # Twilio's limit for TwiML in the request.
@@ -46,7 +44,7 @@ class TwilioVoiceOptions:
     timeout_s: float = 10.0
 
 
-class TwilioVoice(HttpProvider):
+class TwilioVoice(TwilioApi):
     """A `VoiceProvider`.
 
     Raises:
@@ -54,9 +52,8 @@ class TwilioVoice(HttpProvider):
     """
 
     def __init__(self, options: TwilioVoiceOptions) -> None:
-        super().__init__(name=options.name, timeout_s=options.timeout_s)
+        super().__init__(options.account, "Calls.json", name=options.name, timeout_s=options.timeout_s)
         self._options = options
-        self._url = options.account.resource("Calls.json")
 
     async def call(self, call: Call, now: datetime) -> Result:
         """Has one call placed."""
@@ -76,14 +73,7 @@ class TwilioVoice(HttpProvider):
         if len(document) > _MAX_TWIML_CHARACTERS:
             return GiveUp(fault=Fault.TOO_LARGE, provider=self.name)
         form.append(("Twiml", document))
-        answer = await self._ask(
-            "POST",
-            self._url,
-            content=urlencode(form).encode(),
-            headers={"content-type": "application/x-www-form-urlencoded"},
-            auth=options.account.login,
-        )
-        return read_answer(answer, self.name)
+        return await self._post(form)
 
 
 def asking(text: str, language: str, action: str | None) -> str:

@@ -35,30 +35,25 @@ class Claimed(NamedTuple):
     newest: tuple[int | None, int | None]
 
 
-class Broken(NamedTuple):
-    """An alert that is due and cannot be told of, by a fault of ours."""
-
-    alert_id: int
-    fault: Exception
-
-
 async def claim(
-    conn: AsyncConnection[Any], *, now: datetime, limit: int, only: int | None = None
-) -> tuple[list[Claimed], list[Broken]]:
-    """Locks alerts that are due, calls for help first; those that somebody is changing just now are left for later."""
+    conn: AsyncConnection[Any], locked: list[int], *, now: datetime, limit: int, only: int | None = None
+) -> list[Claimed]:
+    """Locks alerts that are due, calls for help first; those that somebody is changing just now are left for later.
+
+    Args:
+        conn: In the transaction that will carry them out.
+        locked: Gets their numbers, even if one of them then cannot be read.
+        now: The time.
+        limit: How many at the most.
+        only: The number of the one that is meant; None: any.
+    """
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_Q.claim, {"now": now, "limit": limit, "only": only}, prepare=True)
         rows = await cursor.fetchall()
+    locked += [row["alert_id"] for row in rows]
     history = await _history(conn, [row for row in rows if not _is_fresh(row)], now)
     related = await cases.related_ids(conn, [row["alert_id"] for row in rows]) if rows else {}
-    claimed: list[Claimed] = []
-    broken: list[Broken] = []
-    for row in rows:
-        try:
-            claimed.append(_claimed(row, history, related.get(row["alert_id"], ())))
-        except Exception as fault:  # such as a reason without a sentence: it must not hold up the others
-            broken.append(Broken(row["alert_id"], fault))
-    return claimed, broken
+    return [_claimed(row, history, related.get(row["alert_id"], ())) for row in rows]
 
 
 class _History(NamedTuple):

@@ -17,7 +17,7 @@ from alerts.connection import while_connected
 from alerts.errors import Refused
 from alerts.escalation import circle, claiming, metrics, writing
 from alerts.escalation.circle import Kept
-from alerts.escalation.claiming import Broken, Claimed
+from alerts.escalation.claiming import Claimed
 from alerts.escalation.composing import loaded
 from alerts.escalation.model import Action, Circle, Due, Load, Planned
 from alerts.escalation.plan import plan
@@ -123,24 +123,30 @@ class Escalator:
 
     async def carry_out(self, conn: AsyncConnection[Any]) -> int:
         """Carries out one batch of what is due, and returns how many alerts that were."""
-        claimed: list[Claimed] = []
-        try:
-            return await self._carry_out(conn, claimed, limit=self._batch, only=None)
-        except Exception as error:  # one alert must not hold up the others: which it is shows one by one
-            if _is_passing(error) or not claimed:
-                raise
-            log.error("escalation_batch_failed", worker=self._worker, alerts=len(claimed), error=type(error).__name__)
-        for each in claimed:
-            await self._carry_out_alone(conn, each.due.alert_id)
-        return len(claimed)
+        locked: list[int] = []
+        fault = await self._fault_of(conn, locked, limit=self._batch, only=None)
+        if fault is None:
+            return len(locked)
+        if not locked:
+            raise fault
+        # Which alert it is shows one by one.
+        log.error("escalation_batch_failed", worker=self._worker, alerts=len(locked), error=type(fault).__name__)
+        for alert_id in locked:
+            if (fault := await self._fault_of(conn, [], limit=1, only=alert_id)) is not None:
+                await self._put_off(conn, alert_id, fault)
+        return len(locked)
 
-    async def _carry_out_alone(self, conn: AsyncConnection[Any], alert_id: int) -> None:
+    async def _fault_of(
+        self, conn: AsyncConnection[Any], locked: list[int], *, limit: int, only: int | None
+    ) -> Exception | None:
+        """Carries out what is due, and returns what undid it; a fault that passes is for `while_connected`."""
         try:
-            await self._carry_out(conn, [], limit=1, only=alert_id)
-        except Exception as error:
-            if _is_passing(error):
+            await self._carry_out(conn, locked, limit=limit, only=only)
+        except Exception as error:  # the task's boundary: no alert, whatever is wrong with it, may hold up another
+            if isinstance(error, psycopg.Error | OSError) and is_passing_fault(error):
                 raise
-            await self._put_off(conn, alert_id, error)
+            return error
+        return None
 
     async def _put_off(self, conn: AsyncConnection[Any], alert_id: int, error: Exception) -> None:
         metrics.FAILED.inc()
@@ -148,21 +154,15 @@ class Escalator:
         desk = "webhook" in self._channels
         await writing.put_off(conn, alert_id, fault=type(error).__name__, desk=desk, now=self._clock())
 
-    async def _carry_out(
-        self, conn: AsyncConnection[Any], claimed: list[Claimed], *, limit: int, only: int | None
-    ) -> int:
+    async def _carry_out(self, conn: AsyncConnection[Any], locked: list[int], *, limit: int, only: int | None) -> None:
         now = self._clock()
-        planned: list[tuple[Due, Planned]] = []
         async with conn.transaction():
-            found, failed = await claiming.claim(conn, now=now, limit=limit, only=only)
-            claimed += found
+            claimed = await claiming.claim(conn, locked, now=now, limit=limit, only=only)
             around = await self._around(conn, claimed, now)
             loads = await circle.loads(conn, around, now) if circle.needs_loads(claimed) else {}
-            for each, those in zip(claimed, around, strict=True):
-                try:
-                    planned.append((each.due, _planned(each.due, those, loads, now)))
-                except Exception as error:  # a fault of ours with this alert must stay with it
-                    failed.append(Broken(each.due.alert_id, error))
+            planned = [
+                (each.due, _planned(each.due, those, loads, now)) for each, those in zip(claimed, around, strict=True)
+            ]
             if planned:
                 await writing.write(conn, planned, now)
             for due, result in planned:
@@ -170,9 +170,6 @@ class Escalator:
                     await _lapse(conn, due, now)
         for due, result in planned:
             _report(due, result, now)
-        for alert_id, fault in failed:
-            await self._put_off(conn, alert_id, fault)
-        return len(claimed) + len(failed)
 
     async def _around(self, conn: AsyncConnection[Any], claimed: list[Claimed], now: datetime) -> list[Circle]:
         if not claimed:
@@ -216,7 +213,3 @@ def _report(due: Due, result: Planned, now: datetime) -> None:
             metrics.FELL_UPWARD.labels(str(each["because"])).inc()
     if result.entry.action is not Action.NOBODY:
         log.info("escalated", **facts, action=str(result.entry.action), messages=len(result.messages), fell=bool(fell))
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, psycopg.Error | OSError) and is_passing_fault(error)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import JsonValue
 
 from alerts.escalation.policy import Ladder
-from alerts.life.verdicts import Case
+from alerts.life.case import Case
 from alerts.messages import MessageType
 from registry.people import Contact, Person
 

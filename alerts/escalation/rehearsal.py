@@ -13,7 +13,7 @@ from alerts.escalation.claiming import Claimed
 from alerts.escalation.composing import loaded
 from alerts.escalation.model import Circle, Due, Load, Message, Phase, Row, Told
 from alerts.escalation.plan import plan
-from alerts.life.verdicts import Case
+from alerts.life.case import Case
 from alerts.model import Kind, Reason, Severity, State
 from storage import sql
 

@@ -11,8 +11,8 @@ from alerts import metrics
 from alerts.errors import ChangedMeanwhile, NoSuchAlert
 from alerts.life import cases
 from alerts.life import writing as case_writing
+from alerts.life.case import Change
 from alerts.life.cases import Locked, Recipient
-from alerts.life.verdicts import Change
 from alerts.life.writing import Author, Writing
 
 

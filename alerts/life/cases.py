@@ -8,7 +8,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from alerts.life.verdicts import Case, Past
+from alerts.life.case import Case, Past
 from alerts.messages import AlertFacts, MessageReason, ReasonText
 from alerts.model import Finding, Kind, Outcome, Reason, Severity, State, Subject, Verdict, gateway_of
 from alerts.wording import text_of

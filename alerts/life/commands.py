@@ -12,11 +12,11 @@ from psycopg import AsyncConnection
 from alerts.errors import NoSuchPerson, NothingSaid
 from alerts.life import acting, handling
 from alerts.life.acting import By
+from alerts.life.case import Action, Change
 from alerts.life.cases import Locked, Recipient
 from alerts.life.ending import close, close_probe, reopen
 from alerts.life.reading import AlertDetails, AlertRow, EntryRow, MessageRow, list_alerts, related, show
 from alerts.life.teaching import Closing
-from alerts.life.verdicts import Action, Change
 from storage import sql
 
 __all__ = [

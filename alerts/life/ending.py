@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
 from alerts.errors import ChangedMeanwhile, IllegalMove, NoSuchAlert
-from alerts.life import acting, cases, handling
+from alerts.life import acting, cases, closing
 from alerts.life import writing as case_writing
 from alerts.life.acting import By
 from alerts.life.teaching import Closing, absence_offer
@@ -44,7 +44,7 @@ async def close(conn: AsyncConnection[Any], alert_id: int, outcome: Outcome, by:
         leak_first = kind > Kind.LEAK
         leak_id = await _hand_on(conn, alert_id, leak_in, by) if leak_first else None
         at = await acting.lock(conn, alert_id, by)
-        await acting.write(conn, at, handling.close(at.case, outcome, by.now), by)
+        await acting.write(conn, at, closing.close(at.case, outcome, by.now), by)
         if not leak_first:
             leak_id = await _hand_on(conn, alert_id, leak_in, by)
         offer = absence_offer(at.case, at.place, outcome, by.now)
@@ -66,7 +66,7 @@ async def _hand_on(conn: AsyncConnection[Any], alert_id: int, home_id: int | Non
         if known is not None and known.case.state is State.CLOSED:
             continue
         place = await cases.place_of_home(conn, home_id) if known is None else known.place
-        change = handling.hand_on(None if known is None else known.case, home_id, alert_id, by.now)
+        change = closing.hand_on(None if known is None else known.case, home_id, alert_id, by.now)
         writing = Writing(
             change=change,
             place=place,
@@ -91,7 +91,7 @@ async def close_probe(conn: AsyncConnection[Any], alert_id: int, now: datetime) 
         at = await acting.lock(conn, alert_id, by := By(actor="probe", source="alerts", now=now))
         if not at.place.probe:
             raise IllegalMove(f"alert {alert_id} is no probe: a person closes it")
-        await acting.write(conn, at, handling.close_probe(at.case, now), by)
+        await acting.write(conn, at, closing.close_probe(at.case, now), by)
 
 
 async def reopen(conn: AsyncConnection[Any], alert_id: int, by: By) -> None:
@@ -107,6 +107,6 @@ async def reopen(conn: AsyncConnection[Any], alert_id: int, by: By) -> None:
             asked = {"subject": at.place.subject.key, "kind": str(at.case.kind)}
             row = await (await conn.execute(_Q.open_of_kind, asked)).fetchone()
             newer = row[0] if row is not None and row[0] != alert_id else None
-            await acting.write(conn, at, handling.reopen(at.case, by.now, newer=newer), by)
+            await acting.write(conn, at, closing.reopen(at.case, by.now, newer=newer), by)
     except UniqueViolation:
         raise IllegalMove("cannot reopen this alert: a newer one of its kind was opened in this moment") from None

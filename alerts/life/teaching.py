@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
 
+from alerts.life.case import Case
 from alerts.life.cases import Place
-from alerts.life.verdicts import Case
 from alerts.model import Kind, Outcome
 
 AbsenceReason = Literal["hospital", "family", "other"]

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from alerts import messages
 from alerts.life import cases
-from alerts.life.verdicts import Action, Change, Escalation
+from alerts.life.case import Action, Change, Escalation
 from alerts.model import Reason
 from alerts.wording import text_of
 from storage import sql

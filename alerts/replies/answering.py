@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 from psycopg import AsyncConnection
 
-from alerts.channels.inbound import InboundReply
+from alerts.channels.inbound_values import InboundReply
 from alerts.life.commands import By, Closing
 from alerts.links import Link
 from alerts.messages import MessageType

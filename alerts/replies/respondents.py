@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from alerts.channels.inbound import InboundReply
+from alerts.channels.inbound_values import InboundReply
 from alerts.life.commands import By
 from alerts.replies.meaning import ToldOf
 from registry.people import person_by_address

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from alerts.life.verdicts import FOUND_BY_PERSON, Action
+from alerts.life.case import Action
+from alerts.life.verdicts import FOUND_BY_PERSON
 from alerts.model import Kind, Outcome, Severity
 from alerts.report.figures import Past
 from alerts.report.month import Month, Served, padded

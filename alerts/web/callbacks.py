@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from alerts import links
-from alerts.channels import inbound
-from alerts.channels.inbound import InboundReply, Receipt
+from alerts.channels import inbound, inbound_lists
+from alerts.channels.inbound_values import InboundReply, Receipt
 from alerts.channels.twilio import verify_signature
 from alerts.channels.voice_twilio import saying
 from alerts.errors import BadCallback
@@ -101,19 +101,19 @@ class Callbacks:
     async def aliyun_report(self, request: Request) -> Response:
         """Receipts of SMS."""
         provider = self._keyed(request, "aliyun")
-        await self._receipts(inbound.aliyun_receipts(provider, await body_of(request)))
+        await self._receipts(inbound_lists.aliyun_receipts(provider, await body_of(request)))
         return JSONResponse({"code": 0, "msg": "OK"})
 
     async def aliyun_reply(self, request: Request) -> Response:
         """SMS."""
         provider = self._keyed(request, "aliyun")
-        await self._take(inbound.aliyun_replies(provider, await body_of(request)))
+        await self._take(inbound_lists.aliyun_replies(provider, await body_of(request)))
         return JSONResponse({"code": 0, "msg": "OK"})
 
     async def aliyun_voice(self, request: Request) -> Response:
         """Receipts of calls, and keys pressed in them."""
         provider = self._keyed(request, "aliyun")
-        told = inbound.aliyun_calls(provider, await body_of(request))
+        told = inbound_lists.aliyun_calls(provider, await body_of(request))
         await self._take([each for each in told if isinstance(each, InboundReply)])
         await self._receipts([each for each in told if isinstance(each, Receipt)])
         return JSONResponse({"code": 0, "msg": "OK"})
@@ -121,13 +121,13 @@ class Callbacks:
     async def tencent_report(self, request: Request) -> Response:
         """Receipts."""
         provider = self._keyed(request, "tencent")
-        await self._receipts(inbound.tencent_receipts(provider, await body_of(request)))
+        await self._receipts(inbound_lists.tencent_receipts(provider, await body_of(request)))
         return JSONResponse({"result": 0, "errmsg": "OK"})
 
     async def tencent_reply(self, request: Request) -> Response:
         """SMS."""
         provider = self._keyed(request, "tencent")
-        await self._take(inbound.tencent_replies(provider, await body_of(request)))
+        await self._take(inbound_lists.tencent_replies(provider, await body_of(request)))
         return JSONResponse({"result": 0, "errmsg": "OK"})
 
     async def kannel_receipt(self, request: Request) -> Response:

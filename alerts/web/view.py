@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from alerts.life.closing import REOPEN_WITHIN
 from alerts.life.commands import Closing
-from alerts.life.handling import REOPEN_WITHIN
 from alerts.life.reading import AlertDetails, AlertRow, EntryRow
 from alerts.model import Outcome, State
 from alerts.replies.deeds import Result

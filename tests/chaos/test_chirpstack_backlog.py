@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -50,6 +51,7 @@ class LorawanMeters(Meters):
         return uplink(name, number, at, {"decoded": {"totalVolume": float(number)}, "hexBytes": ""})
 
 
+@pytest.mark.alone
 async def test_a_chirpstack_button_is_not_held_up_by_chirpstack_meters(
     mosquitto: Callable[..., Mosquitto], database_url: str, database: AsyncConnection[TupleRow], folder: Path
 ) -> None:

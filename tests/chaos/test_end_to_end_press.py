@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
+import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -63,6 +64,7 @@ async def judged_and_told(folder: Path, options: Mapping[str, str]) -> AsyncIter
         yield rules, alerts
 
 
+@pytest.mark.alone
 async def test_a_press_reaches_the_desk_before_a_backlog_is_worked_off(
     mosquitto: StartMosquitto, database_url: str, database: AsyncConnection[TupleRow], folder: Path
 ) -> None:
@@ -100,6 +102,7 @@ async def test_a_press_reaches_the_desk_before_a_backlog_is_worked_off(
     assert_stored(await stored(database), meters.published)
 
 
+@pytest.mark.alone
 async def test_twenty_presses_while_one_of_two_workers_is_killed(
     mosquitto: StartMosquitto, database_url: str, database: AsyncConnection[TupleRow], folder: Path
 ) -> None:

@@ -74,7 +74,8 @@ async def test_a_database_that_stands_still(
     meters = Meters(50)
     await install(database, meters.names, interval_s=900, installed_at=datetime.now(UTC) - timedelta(hours=3))
     samples: list[int] = []
-    with Stage("ingest", folder, settings(database_url, broker.url, max_outstanding=OUTSTANDING)) as ingest:
+    options = settings(database_url, broker.url, max_outstanding=OUTSTANDING)
+    with Stage("ingest", folder, options, cold=True) as ingest:
         await listening(database, "ingest")
         async with (
             watching_memory(ingest, samples),

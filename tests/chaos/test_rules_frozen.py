@@ -1,8 +1,6 @@
 """A rules process frozen or killed in mid-judgement: another raises within a second, and nothing is raised twice."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,33 +10,28 @@ import psutil
 import pytest
 from psycopg import AsyncConnection
 
+from tests import warm
 from tests.rule_town import H, Town
 from tests.servers import eventually
+from tests.warm import WarmProcess
 
-ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[[str], tuple[psutil.Process, Path]]
 
 
 @pytest.fixture
 def start(database_url: str, folder: Path) -> Iterator[Start]:
     """Starts a rules process that stalls in the named place while its file is there."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[WarmProcess] = []
 
     def started_with(where: str) -> tuple[psutil.Process, Path]:
         mark = folder / f"mark-{len(started)}"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.frozen_rules", database_url, where, str(mark)],
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        process = warm.start("tests.chaos.frozen_rules", database_url, where, str(mark))
         started.append(process)
         return psutil.Process(process.pid), mark
 
     yield started_with
     for process in started:
-        process.kill()
-        process.wait()
+        process.end()
 
 
 @pytest.fixture
@@ -70,6 +63,7 @@ async def reached(town: Town, count: int) -> bool:
     return await raised(town) == count
 
 
+@pytest.mark.alone
 async def test_frozen_while_it_evaluates_a_home(town: Town, start: Start) -> None:
     """It holds a lease but no lock: the press in the very home that it judges is raised by the other at once."""
     home = await town.metered_home("home", [5.0] * 60)
@@ -90,6 +84,7 @@ async def test_frozen_while_it_evaluates_a_home(town: Town, start: Start) -> Non
     assert await raised(town) == 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 async def test_frozen_or_killed_with_a_press_in_its_hands(town: Town, start: Start, how: signal.Signals) -> None:
     """It has judged the press and not committed: the database ends its transaction, and the other one raises."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from psycopg import AsyncConnection
 
 from alerts.escalation import storing
 from alerts.escalation.policy import read
+from tests import warm
 from tests.alert_cases import Received, Receiver, press, receiver, register_homes, report_now, soon, status
 from tests.escalation_town import enrol, on_roster
-from tests.servers import REPOSITORY
+from tests.warm import WarmProcess
 
 _ALERTS: Final = 500
 _KILLS: Final = 8
@@ -43,21 +43,16 @@ class Worker:
 
     def __init__(self, database_url: str, operator: Receiver) -> None:
         self._arguments = (database_url, operator.url)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WarmProcess | None = None
 
     async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.escalation_worker_process", *self._arguments),
-            cwd=REPOSITORY,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+        self._process = await asyncio.to_thread(
+            warm.start, "tests.escalation_worker_process", *self._arguments, cold=True
         )
 
     async def kill(self) -> None:
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        await asyncio.to_thread(self._process.end)
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alerts.life.verdicts import Action
+from alerts.life.case import Action
 from alerts.model import Kind, Outcome, Severity, State
 from alerts.report.reading import _ANSWERS
 from alerts.web import words

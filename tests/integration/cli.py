@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tests.servers import REPOSITORY
+from tests.warm import start
 
 
 class Ended(NamedTuple):
@@ -29,7 +31,20 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def anju(*arguments: str, **settings: str) -> Ended:
-    """Runs a command to its end; settings as `ANJU_DATABASE_URL="..."`."""
+    """Runs a command to its end, as a process that has its imports behind it; settings as `ANJU_DATABASE_URL="..."`."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = start("anju", *arguments, environment=environment(settings), out=out, err=err)
+        try:
+            code = process.wait(120)
+        finally:
+            process.end()
+        for output in (out, err):
+            output.seek(0)
+        return _ended(code, out.read().decode(), err.read().decode())
+
+
+def anju_from_cold(*arguments: str, **settings: str) -> Ended:
+    """The same as `python -m anju` is started by hand, imports and all."""
     ended = subprocess.run(
         [sys.executable, "-m", "anju", *arguments],
         cwd=REPOSITORY,
@@ -40,5 +55,9 @@ def anju(*arguments: str, **settings: str) -> Ended:
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    return _ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def _ended(code: int, out: str, err: str) -> Ended:
+    assert "Traceback" not in err, err
+    return Ended(code, out, err)

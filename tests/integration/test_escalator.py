@@ -69,6 +69,7 @@ async def none_due(conn: AsyncConnection[Any], now: datetime, timeout_s: float =
     await soon(check, timeout_s)
 
 
+@pytest.mark.alone
 async def test_a_thousand_beginnings_in_less_than_a_second(
     database: AsyncConnection[Any], database_url: str, homes: list[int]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from alerts.channels.inbound import InboundReply
+from alerts.channels.inbound_values import InboundReply
 from alerts.replies import answering
 from alerts.replies.answering import Taken
 from alerts.replies.deeds import Result

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from alerts.escalation.model import Circle, Due, Load, Phase, Planned, Row, Told
 from alerts.escalation.plan import plan
 from alerts.escalation.policy import Ladder, choose, read
-from alerts.life.verdicts import Case
+from alerts.life.case import Case
 from alerts.model import Kind, Reason, Severity, State
 from registry.people import Address, Contact, Person, Relation
 

@@ -10,10 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from alerts.errors import AlreadySo, IllegalMove
 from alerts.findings import Finding, Kind, Severity, Subject, Verdict
-from alerts.life import handling
+from alerts.life import closing, handling
+from alerts.life.case import Action, Case, Change, Escalation, Past
 from alerts.life.cases import Place
 from alerts.life.teaching import absence_offer
-from alerts.life.verdicts import Action, Case, Change, Escalation, Past, judge
+from alerts.life.verdicts import judge
 from alerts.messages import NEWS, MessageType, priority
 from alerts.model import Attending, Outcome, Reason, State
 from tests.alert_cases import NOON, dry, press
@@ -268,10 +269,10 @@ class TestMuting:
 
 
 class TestReopening:
-    closed = handling.close(handling.on_scene(taken(), "duty-1", NOON).case, Outcome.FALSE_TEST, NOON).case
+    closed = closing.close(handling.on_scene(taken(), "duty-1", NOON).case, Outcome.FALSE_TEST, NOON).case
 
     def test_stands_open_with_nobody_and_is_told_from_the_beginning(self) -> None:
-        change = handling.reopen(self.closed, NOON + handling.REOPEN_WITHIN)
+        change = closing.reopen(self.closed, NOON + closing.REOPEN_WITHIN)
         assert change.case == opened(press(1))
         assert (change.tell, change.escalation, change.detail) == (
             MessageType.REOPENED,
@@ -281,22 +282,22 @@ class TestReopening:
 
     def test_not_too_late_not_beside_a_newer_one_not_what_is_open(self) -> None:
         with pytest.raises(IllegalMove, match="more than 24 h ago"):
-            handling.reopen(self.closed, NOON + handling.REOPEN_WITHIN + HOUR)
+            closing.reopen(self.closed, NOON + closing.REOPEN_WITHIN + HOUR)
         with pytest.raises(IllegalMove, match="number 7"):
-            handling.reopen(self.closed, NOON, newer=7)
+            closing.reopen(self.closed, NOON, newer=7)
         with pytest.raises(IllegalMove, match="cannot reopen an alert that is open"):
-            handling.reopen(opened(press(1)), NOON)
+            closing.reopen(opened(press(1)), NOON)
 
     @pytest.mark.parametrize("outcome", [Outcome.RECORDED, Outcome.PROBE])
     def test_not_what_nobody_was_told_of(self, outcome: Outcome) -> None:
         with pytest.raises(IllegalMove, match="nobody was ever told"):
-            handling.reopen(replace(self.closed, outcome=outcome), NOON)
+            closing.reopen(replace(self.closed, outcome=outcome), NOON)
 
     def test_what_the_service_ended_may_be_reopened(self) -> None:
         ended = judge(dry(Verdict.CLEAR), opened(dry()), Past(), NOON)
         assert ended is not None
         assert ended.escalation is Escalation.STOP
-        assert handling.reopen(ended.case, NOON + HOUR).case.state is State.OPEN
+        assert closing.reopen(ended.case, NOON + HOUR).case.state is State.OPEN
 
 
 class TestTeaching:
@@ -332,7 +333,7 @@ class TestTeaching:
         assert absence_offer(opened(press(1)), nowhere, Outcome.FALSE_AWAY, NOON) is None
 
     def test_a_leak_opens_a_case_that_a_rule_does_not_end(self) -> None:
-        change = handling.hand_on(None, 1, 17, NOON)
+        change = closing.hand_on(None, 1, 17, NOON)
         assert (change.case.kind, change.case.severity, change.tell, change.escalation) == (
             Kind.LEAK,
             Severity.SOFT,
@@ -342,7 +343,7 @@ class TestTeaching:
         leak = replace(change.case, alert_id=18)
         rested = replace(dry(Verdict.CLEAR), kind=Kind.LEAK)
         assert judge(rested, leak, Past(), NOON + HOUR) is None
-        assert handling.hand_on(leak, 1, 19, NOON).case == leak
+        assert closing.hand_on(leak, 1, 19, NOON).case == leak
         # Once a rule sees it too, it is the rule's as well.
         seen = judge(replace(dry(), kind=Kind.LEAK, severity=Severity.SOFT), leak, Past(), NOON + HOUR)
         assert seen is not None
@@ -451,12 +452,12 @@ class OneCase(RuleBasedStateMachine):
 
     @rule(outcome=st.sampled_from(Outcome))
     def close(self, outcome: Outcome) -> None:
-        self.do(lambda: handling.close(self.case, outcome, self.now))
+        self.do(lambda: closing.close(self.case, outcome, self.now))
 
     @rule(hours=st.integers(0, 30))
     def reopen(self, hours: int) -> None:
         self.now += hours * HOUR
-        self.do(lambda: handling.reopen(self.case, self.now))
+        self.do(lambda: closing.reopen(self.case, self.now))
 
     @invariant()
     def holds(self) -> None:

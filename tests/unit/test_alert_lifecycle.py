@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from alerts.errors import IllegalMove
 from alerts.findings import Finding, Kind, Severity, Verdict
-from alerts.life.handling import acknowledge, close
+from alerts.life.case import Case, Change, Past
+from alerts.life.closing import close
+from alerts.life.handling import acknowledge
 from alerts.life.moves import MOVES, Move, move
-from alerts.life.verdicts import REARM_AFTER, Case, Change, Past, judge
+from alerts.life.verdicts import REARM_AFTER, judge
 from alerts.messages import MessageType
 from alerts.model import Outcome, State
 from tests.alert_cases import NOON, dry, press

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from alerts.life.verdicts import Action, Case, Past, judge
+from alerts.life.case import Action, Case, Past
+from alerts.life.verdicts import judge
 from alerts.model import State
 from rules.backtest.cases import Cases
 from tests.unit.backtest_worlds import START, H

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from alerts.channels import inbound
-from alerts.channels.inbound import InboundReply, Receipt
+from alerts.channels import inbound, inbound_lists
+from alerts.channels.inbound_values import InboundReply, Receipt, e164
 from alerts.channels.results import Delivery
 from alerts.errors import BadCallback
 
@@ -34,8 +34,8 @@ ID = UUID("0190c1a4-0000-7000-8000-000000000001")
     ],
 )
 def test_numbers(given_: str, expected: str) -> None:
-    assert inbound.e164(given_) == expected
-    assert inbound.e164(expected) == expected
+    assert e164(given_) == expected
+    assert e164(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_aliyun_receipts() -> None:
         "out_id": "67890",
     }
     body = json.dumps([report, {**report, "success": False, "err_code": "MOBILE_NOT_ON_SERVICE"}]).encode()
-    assert inbound.aliyun_receipts("a", body) == (
+    assert inbound_lists.aliyun_receipts("a", body) == (
         Receipt(provider="a", provider_id="12345^0", delivery=Delivery.DELIVERED, detail="DELIVERED"),
         Receipt(provider="a", provider_id="12345^0", delivery=Delivery.UNDELIVERED, detail="MOBILE_NOT_ON_SERVICE"),
     )
@@ -117,7 +117,7 @@ def test_aliyun_replies(sequence: JsonValue, at: str) -> None:
         "dest_code": "1234",
         "sequence_id": sequence,
     }
-    assert inbound.aliyun_replies("a", json.dumps([reply]).encode()) == (
+    assert inbound_lists.aliyun_replies("a", json.dumps([reply]).encode()) == (
         InboundReply(
             provider="a",
             provider_id="1234567890",
@@ -146,7 +146,7 @@ def test_aliyun_call_reports() -> None:
         at=datetime(2023, 3, 6, 8, 21, 12, tzinfo=UTC),
         reference=ID,
     )
-    assert inbound.aliyun_calls("a", json.dumps([pressed]).encode()) == (key,)
+    assert inbound_lists.aliyun_calls("a", json.dumps([pressed]).encode()) == (key,)
     # help.aliyun.com, VoiceReport: it is over; the key comes again, as the same reply.
     over: dict[str, JsonValue] = {
         "call_id": "100001616500^100001871490",
@@ -157,18 +157,18 @@ def test_aliyun_call_reports() -> None:
         "out_id": str(ID),
         "dtmf": "1",
     }
-    again, receipt = inbound.aliyun_calls("a", json.dumps([over]).encode())
+    again, receipt = inbound_lists.aliyun_calls("a", json.dumps([over]).encode())
     assert isinstance(again, InboundReply)
     assert (again.provider_id, again.from_, again.reference) == (key.provider_id, "+8613900000000", ID)
     assert receipt == Receipt(
         provider="a", provider_id="100001616500^100001871490", delivery=Delivery.DELIVERED, detail="200000"
     )
-    keys = inbound.aliyun_calls("a", json.dumps([{**over, "dtmf": "112"}]).encode())
+    keys = inbound_lists.aliyun_calls("a", json.dumps([{**over, "dtmf": "112"}]).encode())
     assert [item.provider_id[-2:] for item in keys if isinstance(item, InboundReply)] == ["/1", "/2"]
     for foreign in ("", "order-4711"):
-        (alone,) = inbound.aliyun_calls("a", json.dumps([{**over, "out_id": foreign}]).encode())
+        (alone,) = inbound_lists.aliyun_calls("a", json.dumps([{**over, "out_id": foreign}]).encode())
         assert isinstance(alone, Receipt)
-    (busy,) = inbound.aliyun_calls("a", json.dumps([{**over, "dtmf": "", "status_code": "200002"}]).encode())
+    (busy,) = inbound_lists.aliyun_calls("a", json.dumps([{**over, "dtmf": "", "status_code": "200002"}]).encode())
     assert isinstance(busy, Receipt)
     assert busy.delivery == Delivery.UNDELIVERED
 
@@ -184,9 +184,9 @@ def test_tencent() -> None:
         "description": "用户短信送达成功",
         "sid": "5000:1045710669157053657849499619",
     }
-    (receipt,) = inbound.tencent_receipts("q", json.dumps([report]).encode())
+    (receipt,) = inbound_lists.tencent_receipts("q", json.dumps([report]).encode())
     assert receipt == Receipt(provider="q", provider_id=report["sid"], delivery=Delivery.DELIVERED, detail="DELIVRD")
-    (failed,) = inbound.tencent_receipts("q", json.dumps([{**report, "report_status": "FAIL"}]).encode())
+    (failed,) = inbound_lists.tencent_receipts("q", json.dumps([{**report, "report_status": "FAIL"}]).encode())
     assert failed.delivery == Delivery.UNDELIVERED
     said: dict[str, JsonValue] = {
         "extend": "扩展码",
@@ -196,12 +196,14 @@ def test_tencent() -> None:
         "text": "1",
         "time": 1457336869,
     }
-    (reply,) = inbound.tencent_replies("q", json.dumps(said).encode())
+    (reply,) = inbound_lists.tencent_replies("q", json.dumps(said).encode())
     assert (reply.from_, reply.text, reply.at) == ("+8613811110000", "1", datetime(2016, 3, 7, 7, 47, 49, tzinfo=UTC))
-    (abroad,) = inbound.tencent_replies("q", json.dumps({**said, "nationcode": "852", "mobile": "91234567"}).encode())
+    (abroad,) = inbound_lists.tencent_replies(
+        "q", json.dumps({**said, "nationcode": "852", "mobile": "91234567"}).encode()
+    )
     assert abroad.from_ == "+85291234567"
-    (repeated,) = inbound.tencent_replies("q", json.dumps(said).encode())
-    (other,) = inbound.tencent_replies("q", json.dumps({**said, "time": 1457336870}).encode())
+    (repeated,) = inbound_lists.tencent_replies("q", json.dumps(said).encode())
+    (other,) = inbound_lists.tencent_replies("q", json.dumps({**said, "time": 1457336870}).encode())
     assert repeated == reply
     assert other.provider_id != reply.provider_id
 
@@ -244,7 +246,7 @@ def test_a_reply_that_cannot_be_told_from_a_repetition_is_refused() -> None:
     with pytest.raises(BadCallback, match="id"):
         inbound.kannel_reply("k", "from=13812345678&text=1&coding=0")
     with pytest.raises(BadCallback, match="time"):
-        inbound.tencent_replies("q", b'{"mobile": "13812345678", "nationcode": "86", "text": "1"}')
+        inbound_lists.tencent_replies("q", b'{"mobile": "13812345678", "nationcode": "86", "text": "1"}')
 
 
 def test_kannel_reply_in_latin_1() -> None:
@@ -276,11 +278,11 @@ KEYS = st.sampled_from(
 )
 def test_any_body_is_values_or_a_bad_callback(body: bytes) -> None:
     for parse in (
-        inbound.aliyun_receipts,
-        inbound.aliyun_replies,
-        inbound.aliyun_calls,
-        inbound.tencent_receipts,
-        inbound.tencent_replies,
+        inbound_lists.aliyun_receipts,
+        inbound_lists.aliyun_replies,
+        inbound_lists.aliyun_calls,
+        inbound_lists.tencent_receipts,
+        inbound_lists.tencent_replies,
     ):
         try:
             told = parse("p", body)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.findings import Finding, Kind, Severity, Verdict
-from alerts.life.verdicts import Past, judge
+from alerts.life.case import Past
+from alerts.life.verdicts import judge
 from alerts.messages import MessageType
 from alerts.model import State
 from alerts.wording import sentence

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
+from alerts.life.case import Action
 from alerts.life.teaching import AbsenceReason
-from alerts.life.verdicts import Action
 from alerts.model import Attending, Kind, Outcome, Severity, State
 from alerts.replies.meaning import Wish
 from alerts.web import words
