@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,9 +50,12 @@ def checkout(folder: Path) -> Path:
 
 def prepare(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs prepare.sh of a checkout; our interpreter makes the certificates in the place of the image."""
+    program = folder / "anju"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m anju "$@"\n')
+    program.chmod(0o700)
     return subprocess.run(
         [folder / "config" / "compose" / "prepare.sh", *options],
-        env={**os.environ, "ANJU": f"{sys.executable} -m anju", "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "ANJU": str(program), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=120,

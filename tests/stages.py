@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from standardwebhooks import Webhook
 
 from tests import warm
-from tests.servers import eventually
+from tests.servers import REPOSITORY, eventually
 from tests.warm import WarmProcess
 
 SECRET: Final = "whsec_" + base64.b64encode(b"what tests sign their hooks with").decode()
@@ -36,6 +36,7 @@ class Stage:
         environment: `ANJU_*` settings.
         name: of the log, where several of a role run; also the worker's id.
         cold: whether its memory has nothing but what it asks for itself.
+        source: the folder of the release that it is.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class Stage:
         *,
         name: str | None = None,
         cold: bool = False,
+        source: Path = REPOSITORY,
     ) -> None:
         self.role = role
         self._cold = cold
+        self._source = source
         self.name = name or role
         self._log = folder / f"{self.name}.log"
         self._environment = {**os.environ, "ANJU_WORKER_ID": self.name, "ANJU_LOG_FORMAT": "json", **environment}
@@ -87,6 +90,7 @@ class Stage:
                 self._process = warm.start(
                     *("anju", self.role, "--stop-with-stdin"),
                     cold=self._cold,
+                    source=self._source,
                     environment=self._environment,
                     stdin=stdin,
                     out=output,

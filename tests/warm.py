@@ -117,6 +117,7 @@ def start(
     module: str,
     *arguments: str,
     cold: bool = False,
+    source: Path = REPOSITORY,
     environment: Mapping[str, str] | None = None,
     stdin: IO[bytes] | int | None = None,
     out: IO[bytes] | None = None,
@@ -124,10 +125,17 @@ def start(
 ) -> WarmProcess:
     """Starts `python -m module arguments`; what is not given is nothing: no input, and no output kept.
 
-    `cold` begins with an empty memory, as a service manager has it, for those whose memory is measured.
+    `cold` begins with an empty memory, as a service manager has it: for those whose memory is measured, or whose page of
+    metrics is to have their own alone. Another release's `source` is never warm.
     """
     given = dict(environment or os.environ)
-    request = {"module": module, "arguments": arguments, "environment": given, "cold": cold}
+    request = {
+        "module": module,
+        "arguments": arguments,
+        "environment": given,
+        "cold": cold or source != REPOSITORY,
+        "source": str(source),
+    }
     with open(os.devnull, "r+b") as nothing:
         ends = [end if isinstance(end, int) else (end or nothing).fileno() for end in (stdin, out, err)]
         return _warm().start(request, ends)
@@ -194,6 +202,7 @@ if __name__ == "__main__":
     if (request := _serve(sys.argv[1])) is not None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if request["cold"]:
+            os.chdir(request["source"])
             command = [sys.executable, "-m", request["module"], *request["arguments"]]
             os.execve(sys.executable, command, request["environment"])
         os.environ.clear()

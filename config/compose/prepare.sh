@@ -7,7 +7,7 @@
 # --public NAME   the name under which people and providers reach the proxy (https://NAME)
 # --broker NAME   a name or address under which devices reach the broker; may be repeated
 #
-# As root: PostgreSQL takes only a key that belongs to its own account or to root. ANJU names the command that stands for
+# As root: PostgreSQL takes only a key that belongs to its own account or to root. ANJU names the program that stands for
 # `anju`; without it, the image makes the certificates.
 set -eu
 umask 077
@@ -44,7 +44,7 @@ command -v openssl >/dev/null || die "openssl is missing"
 
 anju() {
     if [ -n "${ANJU:-}" ]; then
-        $ANJU "$@"
+        "$ANJU" "$@"
     else
         docker run --rm --network none --user 0:0 --volume "$site:$site" "anju:${ANJU_VERSION:-0.1.0}" "$@"
     fi

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from storage import migrate
 from storage.errors import SchemaTooNew
 from storage.pool import connect
-from tests import schemas, stages
+from tests import schemas
 from tests.schemas import PREVIOUS_COMMIT, PREVIOUS_REVISION
 from tests.servers import REPOSITORY, Mosquitto, eventually, wait_until
 from tests.stages import SECRET, Hook, Stage, listening, settings
@@ -43,9 +43,9 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def started(folder: Path, environment: dict[str, str], *, release: Path, name: str) -> Iterator[dict[str, Stage]]:
     """Every stage that carries a press, of one release."""
-    with contextlib.ExitStack() as stack, mock.patch.object(stages, "REPOSITORY", release):
+    with contextlib.ExitStack() as stack:
         yield {
-            role: stack.enter_context(Stage(role, folder, environment, name=f"{name}-{role}"))
+            role: stack.enter_context(Stage(role, folder, environment, name=f"{name}-{role}", source=release))
             for role in ("ingest", "rules", "alerts")
         }
 

@@ -86,7 +86,11 @@ def all_roles(database_url: str, broker: Mosquitto, folder: Path, **more: object
             **{f"metrics_port_{role}": port for role, port in ports.items()},
             **more,
         )
-        yield Roles(stages={r: stack.enter_context(Stage(r, folder, environment)) for r in ROLES}, ports=ports)
+        # Cold: a warm process has imported all, and its page shows the metrics of every role.
+        stages: dict[str, Stage] = {
+            role: stack.enter_context(Stage(role, folder, environment, cold=True)) for role in ROLES
+        }
+        yield Roles(stages=stages, ports=ports)
 
 
 def test_readiness_follows_database_and_broker(
