@@ -18,7 +18,8 @@ from bench.children import BenchError
 from bench.stage import Bench
 from devices.quantities import BATTERY, WATER_TOTAL
 from storage import migrate
-from tests.servers import SHARED, Timescale
+from tests.servers import SHARED
+from tests.timescale import Timescale
 
 Values = dict[str, float]
 Row = tuple[int, int, datetime, datetime, float]

@@ -18,7 +18,8 @@ from psycopg.rows import TupleRow
 from anju.embedded_broker import EmbeddedBroker
 from storage import migrate
 from storage.pool import connect
-from tests.servers import RUN_MARK, Mosquitto, Postgres, Timescale, processes_of_this_run, server_folder
+from tests.servers import RUN_MARK, Mosquitto, Postgres, processes_of_this_run, server_folder
+from tests.timescale import Timescale
 from tests.warm import end_warm
 
 _TEMPLATE: Final = "anju_template"

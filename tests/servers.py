@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import inspect
 import itertools
 import os
@@ -19,7 +18,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, Self
 
-import platformdirs
 import psutil
 import psycopg
 import pytest
@@ -312,92 +310,6 @@ class Mosquitto:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-class Timescale:
-    """A real TimescaleDB: PGlite behind a socket, from `../shared/tools/timescale`. One session, one database."""
-
-    def __init__(self, *, data_dir: str = "memory://") -> None:
-        self.port = free_port()
-        self._data_dir = data_dir
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        """Where to connect."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres?sslmode=disable"
-
-    def start(self) -> str:
-        """Starts it and waits until it listens, 2 to 6 s."""
-        node = shutil.which("node")
-        if node is None:
-            missing("Node.js is not installed")
-        tool = _timescale_tool()
-        with tempfile.TemporaryFile() as output:
-            self._process = subprocess.Popen(
-                [node, "pgl_server.mjs", self._data_dir, str(self.port)],
-                cwd=tool,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-            deadline = time.monotonic() + 90
-            while not listens(self.port):
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    output.seek(0)
-                    raise AssertionError(f"TimescaleDB does not listen; it says:\n{output.read().decode()}")
-                time.sleep(0.05)
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            # PGlite starts from an image in which its cache does not know where its own database's row is: until that
-            # is written once, GRANT ON DATABASE ends with "tuple concurrently deleted".
-            connection.execute("ALTER DATABASE template1 CONNECTION LIMIT -1")
-        return self.url
-
-    def stop(self) -> None:
-        """Ends it, with its data when they were in memory. May be called twice."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-
-
-def _timescale_tool() -> Path:
-    """A copy of the tool with its npm packages installed, kept between runs outside the repository."""
-    source = SHARED / "tools" / "timescale"
-    npm = shutil.which("npm")
-    if not source.is_dir():
-        missing("../shared/tools/timescale is not there")
-    if npm is None:
-        missing("npm is not installed")
-    files = [source / name for name in ("package.json", "package-lock.json", "pgl_server.mjs")]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    ready = platformdirs.user_cache_path("anju-test") / f"timescale-{digest}"
-    if ready.is_dir():
-        return ready
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".timescale-", dir=ready.parent))
-    try:
-        for file in files:
-            (making / file.name).write_bytes(file.read_bytes())
-        installed = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=making, capture_output=True, text=True, timeout=300, check=False
-        )
-        if installed.returncode != 0:
-            missing(f"npm ci failed: {installed.stderr.strip()[-500:]}")
-        with contextlib.suppress(OSError):  # another run was faster
-            making.rename(ready)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-    return ready
 
 
 def processes_of_this_run() -> list[psutil.Process]:

@@ -125,8 +125,8 @@ def start(
 ) -> WarmProcess:
     """Starts `python -m module arguments`; what is not given is nothing: no input, and no output kept.
 
-    `cold` begins with an empty memory, as a service manager has it: for those whose memory is measured, or whose page of
-    metrics is to have their own alone. Another release's `source` is never warm.
+    `cold` begins with an empty memory, as a service manager has it: for those whose memory is measured, or whose page
+    of metrics is to have their own alone. Another release's `source` is never warm.
     """
     given = dict(environment or os.environ)
     request = {

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.dashboards.worlds import World, settle
-from tests.servers import Postgres, Timescale
+from tests.servers import Postgres
+from tests.timescale import Timescale
 
 
 @pytest.fixture(scope="package")

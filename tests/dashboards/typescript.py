@@ -1,17 +1,13 @@
 """Grafana's own types, and the compiler that holds the dashboards against them."""
 
-import contextlib
-import hashlib
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import platformdirs
-
+from tests import npm
 from tests.servers import missing
 
 _PROJECT: Final = Path(__file__).parent / "types"
@@ -29,7 +25,8 @@ def complaints(boards: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[st
         missing("Node.js is not installed")
     for name in _COMPILED:
         shutil.copy(_PROJECT / name, folder)
-    (folder / "node_modules").symlink_to(_packages() / "node_modules")
+    packages = npm.installed("dashboards", [_PROJECT / name for name in _INSTALLED_FROM])
+    (folder / "node_modules").symlink_to(packages / "node_modules")
     (folder / "boards").mkdir()
     for name, board in boards.items():
         text = json.dumps(board, ensure_ascii=False, indent=1)
@@ -51,30 +48,3 @@ def complaints(boards: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[st
             said.setdefault(line.removeprefix("boards/").partition(".ts(")[0], []).append(line)
     assert (done.returncode != 0) == bool(said), done.stdout + done.stderr
     return said
-
-
-def _packages() -> Path:
-    """The npm packages of that folder, installed once and kept between runs outside the repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        missing("npm is not installed")
-    files = [_PROJECT / name for name in _INSTALLED_FROM]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    ready = platformdirs.user_cache_path("anju-test") / f"dashboards-{digest}"
-    if ready.is_dir():
-        return ready
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".dashboards-", dir=ready.parent))
-    try:
-        for file in files:
-            shutil.copy(file, making)
-        installed = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=making, capture_output=True, text=True, timeout=300, check=False
-        )
-        if installed.returncode != 0:
-            missing(f"npm ci failed: {installed.stderr.strip()[-500:]}")
-        with contextlib.suppress(OSError):  # another run was faster
-            making.rename(ready)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-    return ready

@@ -39,7 +39,6 @@ from tests.servers import (
     REPOSITORY,
     Mosquitto,
     Postgres,
-    Timescale,
     eventually,
     free_port,
     make_room,
@@ -47,6 +46,7 @@ from tests.servers import (
     wait_until,
 )
 from tests.stages import SECRET, Hook, Stage, listening, settings
+from tests.timescale import Timescale
 from tests.traffic import BUSY_BROKER, Meters, Publisher, count, flooding, install, press, stored
 
 OUTAGE = timedelta(hours=6)

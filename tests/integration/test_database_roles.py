@@ -19,7 +19,8 @@ from storage.errors import RolesRefused
 from storage.privileges import Grant, Privilege, Stage, table
 from storage.roles import Login
 from storage.sql import load
-from tests.servers import REPOSITORY, Postgres, Timescale
+from tests.servers import REPOSITORY, Postgres
+from tests.timescale import Timescale
 
 _PASSWORD: Final = "correct horse battery staple"
 _NOW: Final = datetime(2026, 11, 2, 8, tzinfo=UTC)

@@ -30,7 +30,8 @@ from tests.integration.series_worlds import START, Meter, Reading, register, sen
 from tests.integration.series_worlds import meters as a_meter
 from tests.integration.test_ingest_writer import NOW, Desk, reading
 from tests.rule_town import Town
-from tests.servers import REPOSITORY, Postgres, Timescale
+from tests.servers import REPOSITORY, Postgres
+from tests.timescale import Timescale
 from tests.traffic import add_devices
 
 DAY = timedelta(days=1)
