@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class AlertsOptions:
         web: What the listener must know; None: nothing listens, and people cannot answer by it.
         web_address: Where it listens ...
         web_port: ... and on which port; 0 takes a free one.
+        web_tls: What it shows who connects; None: it speaks without TLS, to a proxy that has it.
         language: Of recipients who are no registered persons: `zh` or `en`.
         urgent_slots: How many urgent messages each channel sends at once.
         other_slots: How many others.
@@ -42,6 +44,7 @@ class AlertsOptions:
     web: WebOptions | None = None
     web_address: str = "127.0.0.1"
     web_port: int = 0
+    web_tls: ssl.SSLContext | None = None
     language: str = "zh"
     urgent_slots: int = 48
     other_slots: int = 16
@@ -75,7 +78,7 @@ async def run(options: AlertsOptions, *, stop: asyncio.Event) -> None:
             group.create_task(dispatcher.run(stop), name="dispatch")
             group.create_task(escalator.run(stop), name="escalate")
             if options.web is not None:
-                server = WebServer(make_app(options.web), options.web_address, options.web_port)
+                server = WebServer(make_app(options.web), options.web_address, options.web_port, options.web_tls)
                 group.create_task(server.run(stop), name="web")
     log.info("alerts_stopped", worker=worker)
 

@@ -7,6 +7,8 @@ gone.
 
 import asyncio
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -172,8 +174,14 @@ class _Handler(WSGIRequestHandler):
         """Says nothing: somebody asks every few seconds."""
 
 
-def serve(address: str, port: int, app: "WSGIApplication") -> WSGIServer:
+def serve(address: str, port: int, app: "WSGIApplication", tls: ssl.SSLContext | None = None) -> WSGIServer:
     """Answers from a thread of its own until the process ends or the server is shut down.
+
+    Args:
+        address: where to listen.
+        port: 0 takes a free one.
+        app: what answers.
+        tls: what it shows who connects; None: it speaks without TLS.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -183,6 +191,14 @@ def serve(address: str, port: int, app: "WSGIApplication") -> WSGIServer:
         address_family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         daemon_threads = True
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            # Who hangs up, or speaks no TLS where it is asked for, is no fault of this process.
+            if not isinstance(sys.exc_info()[1], OSError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     server = make_server(address, port, app, server_class=Server, handler_class=_Handler)
+    if tls is not None:
+        # Hands are shaken in the thread of the connection, within its time: who stays silent keeps nobody else waiting.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import structlog
 from pydantic import SecretStr
 
-from anju import health, lifeline, loops
+from anju import health, lifeline, loops, own_tls
 from anju.context import database_url, drivers
 from anju.defaults import policy_defaults
 from anju.errors import CommandError
@@ -118,6 +118,7 @@ def run_alerts(settings: Settings, *, stop_with_stdin: bool) -> None:
             web=ways_out.listener(settings, url),
             web_address=settings.alerts_http_address,
             web_port=settings.alerts_http_port,
+            web_tls=own_tls.server_context(settings),
             language=settings.language,
         )
     except AlertError as error:
@@ -236,7 +237,7 @@ def _serve_metrics(settings: Settings, role: str, app: "WSGIApplication") -> Non
     if port == 0:
         return
     try:
-        health.serve(settings.metrics_address, port, app)
+        health.serve(settings.metrics_address, port, app, own_tls.server_context(settings))
     except OSError as error:
         raise CommandError(
             f"cannot serve metrics on {settings.metrics_address}:{port}: {error.strerror};"

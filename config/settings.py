@@ -99,6 +99,8 @@ class Settings(BaseSettings):
 
     public_url: HttpUrl | None = None
     link_secret: LinkSecret | None = None
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
     alerts_http_address: str = "127.0.0.1"
     alerts_http_port: Port = 0
     alerts_http_proxies: Annotated[tuple[str, ...], BeforeValidator(listed)] = ("127.0.0.1", "::1")
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_dir: Path = Field(default_factory=default_data_dir)
 
-    @field_validator("mqtt_ca_file")
+    @field_validator("mqtt_ca_file", "tls_cert_file", "tls_key_file")
     @classmethod
     def _is_readable(cls, value: Path | None) -> Path | None:
         if value is not None and not os.access(value, os.R_OK):
@@ -272,6 +274,8 @@ _EXAMPLES: Final = {
     "emergency_webhook_secret": "right would be whsec_ and at least 24 random bytes in base64",
     "worker_id": "right would be 1 to 40 letters, digits, '_' or '-'",
     "mqtt_ca_file": "right would be the path of a PEM file",
+    "tls_cert_file": "right would be the path of a PEM file",
+    "tls_key_file": "right would be the path of a PEM file",
     "public_url": "right would be https://host/path",
     "dead_man_url": "right would be https://host/path",
     "link_secret": "right would be 32 random characters or more",

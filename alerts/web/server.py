@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -32,11 +33,13 @@ class WebServer:
         app: What answers.
         address: Where to listen: an address of this machine.
         port: 0 takes a free one; `port` tells which.
+        tls: What it shows who connects; None: it speaks without TLS.
     """
 
-    def __init__(self, app: ASGIApp, address: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, address: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._app = app
         self._address = address
+        self._tls = tls
         self.port = port
         self.listening = asyncio.Event()
 
@@ -53,7 +56,7 @@ class WebServer:
             listener.bind((self._address, self.port))
             listener.listen(_MAX_CONNECTIONS)
             self.port = listener.getsockname()[1]
-            server = _Server(_config(self._app))
+            server = _Server(_config(self._app, self._tls))
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(server.serve(sockets=[listener]), name="web")
                 watching = tasks.create_task(self._watch(server, stop), name="web-stop")
@@ -71,7 +74,7 @@ class WebServer:
         server.should_exit = True
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
     # Not only without handlers of its own: whoever gives it one must not get keys of pages.
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
@@ -84,6 +87,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         ws="none",
         lifespan="on",
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         limit_concurrency=_MAX_CONNECTIONS,
         backlog=_MAX_CONNECTIONS,
         timeout_keep_alive=20,

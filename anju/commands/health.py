@@ -1,8 +1,9 @@
 """`anju health`: asks the roles of this machine whether they live, for container engines and service managers."""
 
+import ssl
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 import typer
 
@@ -37,7 +38,8 @@ def health(
     settings = ctx.settings(context)
     asked = _ports(settings, roles or [])
     path = "/readyz" if ready else "/healthz"
-    faults = [f"{role}: {fault}" for role, port in asked.items() if (fault := _fault(_host(settings), port, path))]
+    base = f"{'http' if settings.tls_cert_file is None else 'https'}://{_host(settings)}"
+    faults = [f"{role}: {fault}" for role, port in asked.items() if (fault := _fault(f"{base}:{port}", path))]
     if faults:
         raise CommandError("; ".join(faults))
     say(f"{', '.join(asked)}: {'ready' if ready else 'alive'}")
@@ -68,12 +70,15 @@ def _host(settings: "Settings") -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _fault(host: str, port: int, path: str) -> str | None:
+def _fault(base: str, path: str) -> str | None:
+    # The certificate speaks of a name, and this is asked by address, of a process beside: nothing secret is said.
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     try:
-        with build_opener(ProxyHandler({})).open(f"http://{host}:{port}{path}", timeout=_WITHIN_S):
+        with build_opener(ProxyHandler({}), HTTPSHandler(context=tls)).open(f"{base}{path}", timeout=_WITHIN_S):
             return None
     except HTTPError as refused:
         with refused:
             return refused.read(_MOST_BYTES).decode(errors="replace").strip().replace("\n", "; ")
     except (URLError, OSError) as error:
-        return f"{host}:{port} does not answer: {getattr(error, 'reason', error)}"
+        return f"{base} does not answer: {getattr(error, 'reason', error)}"

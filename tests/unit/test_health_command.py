@@ -1,12 +1,17 @@
 """`anju health`, as a container's health check calls it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from anju import cli
 from anju.health import Heartbeat, make_app, serve
+from anju.own_tls import server_context
+from config.settings import Settings
+from registry.certificates import new_authority, server_certificate
 from tests.servers import free_port
 
 
@@ -61,3 +66,23 @@ def test_it_fails_where_nobody_answers_or_nobody_can_be_asked(capsys: pytest.Cap
     assert ask("postman")[0] == 2
     assert ask("ingest", metrics_port_probe=1)[0] == 2
     assert "ANJU_METRICS_PORT_INGEST is not set" in capsys.readouterr().err
+
+
+def test_it_asks_over_tls_where_the_role_speaks_it(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    own = server_certificate(new_authority("a site", now), ["role.example.org"], now)
+    files = {"tls_cert_file": tmp_path / "crt", "tls_key_file": tmp_path / "key"}
+    files["tls_cert_file"].write_bytes(own.certificate)
+    files["tls_key_file"].write_bytes(own.key)
+    answering = serve(
+        "127.0.0.1",
+        0,
+        make_app(Heartbeat(), ()),
+        server_context(Settings(tls_cert_file=files["tls_cert_file"], tls_key_file=files["tls_key_file"])),
+    )
+    try:
+        assert ask(metrics_port_keep=answering.server_port, **files) == (0, "keep: alive\n")
+        assert ask(metrics_port_keep=answering.server_port)[0] == 1
+    finally:
+        answering.shutdown()
+        answering.server_close()

@@ -149,11 +149,12 @@ def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     plain, defaults = load(EXAMPLE, {}), load(None, {})
     assert plain == defaults
-    authority = tmp_path / "ca.pem"
-    authority.touch()
-    everything = re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE).replace(
-        "/etc/anju/ca.pem", str(authority)
-    )
+    everything = re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE)
+    for name in ("ca.pem", "tls/role.crt", "tls/role.key"):
+        there = tmp_path / name
+        there.parent.mkdir(exist_ok=True)
+        there.touch()
+        everything = everything.replace(f"/etc/anju/{name}", str(there))
     assert set(tomllib.loads(everything)) == set(Settings.model_fields)
     load(write(tmp_path, everything), {}).require(*Settings.model_fields)
 
