@@ -119,6 +119,8 @@ class _Judged(NamedTuple):
 
 
 def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    if at >= judged.until or not has_no_base(word) or not goes_on(word):
+        return None
     segment = judged.segment
     used = _last_use(judged.known, segment, max(bound.volume_l for bound in judged.bounds))
     if used is None:
@@ -161,7 +163,7 @@ def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
     return Judgement(
         next_due=min(max(next_after(word.heard_at, used.interval, at), instant(earliest_s)), used.until),
         judged_until=covered_until(word, used.looked_until),
-        stands=partial(_while_used, used._replace(quiet=quiet)),
+        stands=partial(_while_used, _Used(used.interval, quiet, used.until, used.looked_until)),
     )
 
 
@@ -193,7 +195,9 @@ class _Quiet(NamedTuple):
             lasting = [_Silence(since_s, left_l - used_l) for since_s, left_l in silences if left_l > used_l]
             silences = [*lasting, _Silence(at_s, volume_l)]
         # What began later crosses no line earlier.
-        return None if self._crossed(silences[0].since_s, word.covered_s) else _Quiet(self.lines, silences)
+        if self._crossed(silences[0].since_s, word.covered_s):
+            return None
+        return _Quiet(self.lines, silences) if word.moved_s else self
 
     def crosses_s(self) -> float:
         """The earliest instant at which a line could be crossed."""

@@ -203,11 +203,14 @@ class Home:
             self._standing[name] = Standing(again, until, now)
             self._moves[name] = moves
         if all_stand:
-            self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
+            _, looked_until, ongoing, failures = self._watch
+            due_at = min([until for _, until, _ in self._standing.values()])
+            self._watch = Watch(due_at, looked_until, ongoing, failures)
         return all_stand
 
     def _look(self, now: datetime) -> bool:
-        self._watch = self._watch._replace(looked_until=self._looked_until())
+        due_at, _, ongoing, failures = self._watch
+        self._watch = Watch(due_at, self._looked_until(), ongoing, failures)
         if now >= self._counts_until:
             counted = counting(self._profiles, now)
             if counted != self._counted:
@@ -218,7 +221,7 @@ class Home:
         self._watch = Watch(look.due_at, look.looked_until, look.ongoing, look.failures)
         self._standing = dict(look.standing) if self._world.leaves_standing else {}
         moves = self._words.moves(self._received_by(now.timestamp()))
-        self._moves |= {name: moves for name, known in self._standing.items() if known.judged_at == now}
+        self._moves |= {name: moves for name, (_, _, judged_at) in self._standing.items() if judged_at == now}
         if look.errors:
             self.rule_errors |= look.errors
         if look.findings:
@@ -230,8 +233,8 @@ class Home:
         known = self._watch.looked_until
         if known is None or self._watch.failures:
             return known
-        judged = (each.judgement.judged_until for each in self._standing.values())
-        return min((until for until in judged if until is not None), default=known)
+        judged = [judgement.judged_until for judgement, _, _ in self._standing.values()]
+        return min([until for until in judged if until is not None], default=known)
 
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of a moment."""
@@ -262,11 +265,11 @@ class Home:
             policy=world.policy,
             installations=(installation,),
             open_kinds=self.cases.open_kinds,
-            hearing=Hearing(until=now, since=_BEGINNING),
+            hearing=Hearing(now, _BEGINNING),
             looked_until=watch.looked_until,
             ongoing=watch.ongoing,
             failures=watch.failures,
-            profiles=counting(self._profiles, now),
+            profiles=self._counted if now < self._counts_until else counting(self._profiles, now),
         )
 
     def _installation(self, from_s: float, earliest_s: float, now_s: float) -> Installation:

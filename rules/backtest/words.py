@@ -40,8 +40,8 @@ class Words:
     def heard(self, moves: int, heard: int) -> Word:
         """What so many readings, and the moves that they show, tell by themselves."""
         return Word(
-            heard_at=instant(self._received_s[heard - 1]),
-            covered_s=self._measured_s[heard - 1],
+            instant(self._received_s[heard - 1]),
+            self._measured_s[heard - 1],
             flowing_s=self.flowing_s(moves, heard),
             is_exact=self.is_exact(moves, heard),
         )
