@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import compress, count
 from operator import sub
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from devices.meters import ABSURD_AT_ONCE_L
+
+_SUMS_L: Final = 1e-6
+"""By so much sums of totals may differ by where they begin."""
 
 
 class Span(NamedTuple):
@@ -33,6 +36,7 @@ class Course(NamedTuple):
         begins: where each of these begins ...
         ends: ... and ends.
         base: between each reading and the next, the largest rate of the spans that hold it, L/h.
+        surely_l: how much more it showed there than base flow, whatever part of them is looked at.
     """
 
     at_s: Sequence[float]
@@ -42,6 +46,7 @@ class Course(NamedTuple):
     begins: Sequence[int]
     ends: Sequence[int]
     base: Sequence[float]
+    surely_l: Sequence[float]
 
     def is_steady(self, at_s: Sequence[float]) -> bool:
         """Whether it neither fell nor leapt within some of its readings on end."""
@@ -96,6 +101,27 @@ def unsteady(totals_l: Sequence[float]) -> list[int]:
     """The places at which a register fell, or leapt."""
     steady = map(_is_unsteady, map(sub, totals_l[1:], totals_l))
     return list(compress(count(1), steady))
+
+
+def surely_l(at_s: Sequence[float], totals_l: Sequence[float], base: Sequence[float]) -> list[float]:
+    """How much more each interval shows than base flow.
+
+    A part of the readings tells of no more base flow than all of them do. What an interval shows less than its share,
+    the next ones make up for.
+    """
+    shown_l: list[float] = []
+    owed_l = 0.0
+    for moved_l, lasted_s, rate_l_h in zip(
+        map(sub, totals_l[1:], totals_l), map(sub, at_s[1:], at_s), base, strict=True
+    ):
+        if _is_unsteady(moved_l):
+            owed_l = 0.0  # no stretch goes on across it
+            shown_l.append(0.0)
+            continue
+        left_l = moved_l - rate_l_h * lasted_s / 3600.0 - owed_l
+        owed_l = max(0.0, -left_l)
+        shown_l.append(max(0.0, left_l - _SUMS_L))
+    return shown_l
 
 
 def _is_unsteady(used_l: float) -> bool:

@@ -65,32 +65,42 @@ def evaluate(
     failures: dict[str, Failure] = {}
     errors: dict[str, Exception] = {}
     for rule in rules:
-        if (known := standing.get(rule.name)) is not None:
+        name = rule.name
+        if (known := standing.get(name)) is not None:
             if now < known.until:
                 continue
-            del judged[rule.name]
-        failure = snapshot.failures.get(rule.name)
+            del judged[name]
+        failure = snapshot.failures.get(name)
         if failure is not None and now < failure.retry_at:
-            failures[rule.name] = failure
+            failures[name] = failure
             continue
         try:
             judgement = rule.evaluate(snapshot, now)
         except Exception as error:  # whatever a rule trips over must stay with that rule and this home
-            errors[rule.name] = error
-            failures[rule.name] = _failed_again(failure, now)
+            errors[name] = error
+            failures[name] = _failed_again(failure, now)
             continue
         findings += judgement.findings
-        judged[rule.name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency), now)
-    impairment, impaired_since = _impairment(snapshot, judged, failures, now)
-    if impairment is not None:
-        findings.append(impairment)
+        judged[name] = Standing(judgement, min(judgement.next_due, now + rule.max_latency), now)
     ongoing: dict[str, datetime] = {}
     reached: list[datetime] = []
-    for name, (judgement, _, _) in judged.items():
-        if judgement.ongoing_since is not None:
-            ongoing[name] = judgement.ongoing_since
-        if judgement.judged_until is not None:
-            reached.append(judgement.judged_until)
+    dues = [failure.retry_at for failure in failures.values()]
+    impairments: list[Impairment] = []
+    impairments_known = True
+    for name, ((_, _, impaired, is_known, judged_until, ongoing_since, _), until, _) in judged.items():
+        dues.append(until)
+        if ongoing_since is not None:
+            ongoing[name] = ongoing_since
+        if judged_until is not None:
+            reached.append(judged_until)
+        if impaired:
+            impairments += impaired
+        if not is_known:
+            impairments_known = False
+    impairments += [_rule_failed(name, failure, now) for name, failure in failures.items()]
+    impairment, impaired_since = _impairment(snapshot, impairments, now, known=impairments_known)
+    if impairment is not None:
+        findings.append(impairment)
     if failures:
         ongoing |= {name: since for name, since in snapshot.ongoing.items() if name in failures}
         # While a rule fails, what it has not judged stays to be judged.
@@ -100,7 +110,7 @@ def evaluate(
     return Look(
         home_id=snapshot.home_id,
         findings=tuple(findings),
-        due_at=_due(snapshot.home_id, judged, failures, now),
+        due_at=_due(snapshot.home_id, dues, now),
         looked_until=min(reached, default=now),
         ongoing=ongoing,
         failures=failures,
@@ -115,11 +125,8 @@ def _failed_again(before: Failure | None, now: datetime) -> Failure:
     return Failure(count=count, since=now if before is None else before.since, retry_at=now + wait)
 
 
-def _due(home_id: int, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime) -> datetime:
-    due = min([until for _, until, _ in judged.values()], default=now + LONGEST_WAIT)
-    for failure in failures.values():
-        due = min(due, failure.retry_at)
-    return max(min(due, now + _longest_wait(home_id)), now + _SHORTEST_WAIT)
+def _due(home_id: int, dues: Sequence[datetime], now: datetime) -> datetime:
+    return max(min([*dues, now + _longest_wait(home_id)]), now + _SHORTEST_WAIT)
 
 
 @lru_cache(maxsize=1024)
@@ -129,18 +136,12 @@ def _longest_wait(home_id: int) -> timedelta:
 
 
 def _impairment(
-    snapshot: Snapshot, judged: Mapping[str, Standing], failures: Mapping[str, Failure], now: datetime
+    snapshot: Snapshot, found: Sequence[Impairment], now: datetime, *, known: bool
 ) -> tuple[Finding | None, datetime | None]:
     """The one *monitoring impaired* finding of a home, for all that keeps it from being watched.
 
     And since when it is.
     """
-    found: list[Impairment] = []
-    known = True
-    for judgement, _, _ in judged.values():
-        found += judgement.impairments
-        known = known and judgement.impairments_known
-    found += [_rule_failed(name, failure, now) for name, failure in failures.items()]
     known_since = snapshot.ongoing.get(_IMPAIRED)
     if found:
         first = min(found, key=lambda impairment: (impairment.since, impairment.about))

@@ -13,12 +13,12 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise, repeat
-from operator import mul, sub, truediv
+from itertools import accumulate, pairwise
+from operator import sub
 from typing import Final, NamedTuple
 
 from devices.meters import EXACT_STEP_L
-from rules.course import Course, Span, largest, unsteady
+from rules.course import Course, Span, largest, surely_l, unsteady
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
@@ -64,6 +64,7 @@ def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
     """All that an exact register showed, with its base flow worked out."""
     whole = Segment(at_s, totals_l, totals_l)
     spans = _spans(whole, _windows(whole))
+    base = largest(spans, 0, len(at_s) - 1)
     return Course(
         at_s=at_s,
         totals_l=totals_l,
@@ -71,7 +72,8 @@ def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
         spans=spans,
         begins=[span.begin for span in spans],
         ends=[span.end for span in spans],
-        base=largest(spans, 0, len(at_s) - 1),
+        base=base,
+        surely_l=surely_l(at_s, totals_l, base),
     )
 
 
@@ -228,9 +230,16 @@ def _net(segment: Segment) -> Segment:
 
 def _less(segment: Segment, base: Sequence[float]) -> Segment:
     """What an interval shows less than its share of the base, for want of digits, the next ones make up for."""
-    lasted_s = map(sub, segment.at_s[1:], segment.at_s)
-    flowed_l = accumulate(map(truediv, map(mul, base, lasted_s), repeat(3600.0)), initial=0.0)
-    net_l = list(accumulate(map(sub, segment.low_l, flowed_l), max))
+    most_l, flowed_l = segment.low_l[0], 0.0
+    net_l = [most_l]
+    for total_l, rate_l_h, lasted_s in zip(
+        segment.low_l[1:], base, map(sub, segment.at_s[1:], segment.at_s), strict=True
+    ):
+        flowed_l += rate_l_h * lasted_s / 3600.0
+        left_l = total_l - flowed_l
+        if left_l > most_l:  # noqa: PLR1730 (a call for each reading would cost more than all else here)
+            most_l = left_l
+        net_l.append(most_l)
     return segment._replace(low_l=net_l, high_l=net_l, course=None)
 
 

@@ -1,6 +1,8 @@
 """The lines that a home's own habits draw, and the time of day by which its water is first used. Pure."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 
 from alerts.findings import Severity
@@ -8,13 +10,16 @@ from registry.policy import Policy
 from rules.calendars import is_workday
 from rules.dry import tolerance_s
 from rules.profile import Profile
+from rules.remembered import remembered
 from rules.silence import Limit
-from rules.snapshot import Snapshot, instant
+from rules.snapshot import Learned, Snapshot, instant
 from rules.zones import zone
 
 USE_L: Final = 1.0
 """As much as this is use."""
 _DAY: Final = timedelta(days=1)
+_SILENCES_KNOWN: Final = 64
+"""A silence is asked about by several lines, and by each look at it."""
 
 
 def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
@@ -23,17 +28,23 @@ def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
     Each silence is judged by the profile that counts at the moment it would be too long: so it does not matter when
     anybody looks.
     """
-    policy = snapshot.policy
-    if not policy.inactivity_learned or not snapshot.profiles:
+    profiles, policy = snapshot.profiles, snapshot.policy
+    if not policy.inactivity_learned or not profiles or profiles[-1].profile is None:
         return None
-    current = snapshot.profiles[-1]
-    if current.profile is None:
-        return None
-    now_too_long = _line(current.profile, severity, snapshot)
-    counts_from_s = current.from_at.timestamp()
-    before = snapshot.profiles[-2].profile if len(snapshot.profiles) > 1 else None
-    before_too_long = now_too_long if before is None else _line(before, severity, snapshot)
+    return _limit_of(profiles, profiles[-1].profile, severity, policy, snapshot.time_zone)
 
+
+@remembered
+def _limit_of(
+    profiles: Sequence[Learned], counting: Profile, severity: Severity, policy: Policy, time_zone: str
+) -> Limit:
+    """The line that some profiles draw, of which the last one counts now."""
+    now_too_long = _line(counting, severity, policy, time_zone)
+    counts_from_s = profiles[-1].from_at.timestamp()
+    before = profiles[-2].profile if len(profiles) > 1 else None
+    before_too_long = now_too_long if before is None else _line(before, severity, policy, time_zone)
+
+    @lru_cache(maxsize=_SILENCES_KNOWN)
     def limit(since_s: float) -> float:
         if since_s >= counts_from_s:
             return now_too_long(since_s)
@@ -49,8 +60,8 @@ def least_silence_s(policy: Policy) -> float:
     return least_h * 3600.0 - tolerance_s(least_h * 3600.0) - 1.0
 
 
-def _line(profile: Profile, severity: Severity, snapshot: Snapshot) -> Limit:
-    policy, local = snapshot.policy, zone(snapshot.time_zone)
+def _line(profile: Profile, severity: Severity, policy: Policy, time_zone: str) -> Limit:
+    local = zone(time_zone)
     too_long_at = profile.hard_at if severity is Severity.HARD else profile.too_long_at
 
     def workday(day: date) -> bool:

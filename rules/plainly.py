@@ -57,10 +57,10 @@ def kept_from(known: Plain, net: Segment) -> int | None:
         known: the meter.
         net: what it covers less the base flow, as `rules.flow.without_base` gives it for that.
     """
-    if net.at_s is not known.shown.at_s or not (rises := moved(net)):
+    if net.at_s is not known.shown.at_s:
         return None
     flowing_s = may_be_base_since([known.meter], ANY_FLOW_L_H)
-    if flowing_s is None or net.at_s[-1] >= flowing_s + SPAN_S:
+    if flowing_s is None or net.at_s[-1] >= flowing_s + SPAN_S or not (rises := moved(net)):
         return None
     base = () if net is known.shown else base_flow(known.shown)
     last = max((place for place, rate_l_h in enumerate(base) if rate_l_h), default=0)

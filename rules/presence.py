@@ -11,7 +11,7 @@ from rules.snapshot import Absence
 def away_at(absences: Sequence[Absence], at: datetime) -> Absence | None:
     """The absence that an instant falls in, of several the one that ends last; None if somebody should be home."""
     current = [absence for absence in absences if absence.from_at <= at < absence.until_at]
-    return max(current, key=lambda absence: absence.until_at, default=None)
+    return max(current, key=lambda absence: absence.until_at) if current else None
 
 
 def joined(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[float, float]]:
@@ -28,7 +28,7 @@ def joined(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[float, floa
 
 def at_home(segments: Sequence[Segment], absences: Sequence[Absence]) -> list[Segment]:
     """What was covered outside all absences."""
-    return outside(segments, [(absence.from_at, absence.until_at) for absence in absences])
+    return outside(segments, [(absence.from_at, absence.until_at) for absence in absences]) if absences else [*segments]
 
 
 def outside(segments: Sequence[Segment], spans: Iterable[tuple[datetime, datetime]]) -> list[Segment]:

@@ -31,7 +31,8 @@ class Word(NamedTuple):
         covered_s: the measured time of its newest reading, epoch seconds.
         moved_s: when its register showed another total than at the reading before ...
         moved_l: ... how much more; negative where it fell ...
-        before_s: ... and when that reading before was measured.
+        before_s: ... when that reading before was measured ...
+        surely_l: ... and how much of it is surely no base flow; empty where that is not known.
         flowing_s: since when it may have been flowing without a pause, epoch seconds.
         is_exact: the totals that a look would read now are none that a register of coarse steps could show.
     """
@@ -43,6 +44,7 @@ class Word(NamedTuple):
     before_s: Sequence[float] = ()
     flowing_s: float = float("-inf")
     is_exact: bool = False
+    surely_l: Sequence[float] = ()
 
 
 Stands = Callable[[Word, datetime], "Judgement | None"]

@@ -1,6 +1,6 @@
 """A stretch of time over which a home's water use is known."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import compress, count
 from operator import sub
 from typing import Final, NamedTuple
@@ -35,9 +35,3 @@ def moved(segment: Segment) -> Sequence[int]:
     """The places at which the total is more than at the one before, ascending."""
     totals_l = segment.low_l
     return list(compress(count(1), map(ROUNDING_L.__lt__, map(sub, totals_l[1:], totals_l))))
-
-
-def moves_l(segment: Segment) -> Iterable[float]:
-    """By how much it is more at each of these places."""
-    low_l = segment.low_l
-    return [low_l[place] - low_l[place - 1] for place in moved(segment)]

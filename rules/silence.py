@@ -10,7 +10,7 @@ from dataclasses import replace
 from rules.dry import Dryness, Spell
 from rules.lately import Ended, spared_until
 from rules.remembered import remembered
-from rules.segment import ROUNDING_L, Segment, moved, moves_l
+from rules.segment import ROUNDING_L, Segment
 
 Limit = Callable[[float], float]
 """From when a silence began to when it is too long, both epoch seconds; never falling, and infinite for never."""
@@ -91,14 +91,12 @@ def _lasting(segment: Segment, use_l: float, least_s: float) -> Sequence[tuple[i
 @remembered
 def _begins(segment: Segment, use_l: float) -> Sequence[int]:
     """Where each silence begins, ascending; each lasts up to the instant before the next, or the end of the cover."""
-    low_l, high_l, count = segment.low_l, segment.high_l, len(segment.low_l)
-    if low_l is high_l and min(moves_l(segment), default=use_l) >= use_l:
-        return [0, *moved(segment)]
-    begins: list[int] = []
-    begin = 0
-    while begin < count:
-        begins.append(begin)
-        begin = bisect_left(high_l, low_l[begin] + use_l - ROUNDING_L, begin + 1)
+    low_l, begins = segment.low_l, [0]
+    used_l = low_l[0] + use_l - ROUNDING_L
+    for place, high_l in enumerate(segment.high_l[1:], 1):
+        if high_l >= used_l:
+            begins.append(place)
+            used_l = low_l[place] + use_l - ROUNDING_L
     return begins
 
 

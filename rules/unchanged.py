@@ -5,6 +5,7 @@ soon enough after the one before. A use by less than the volume that counts is p
 every reading on at which a silence could begin.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -119,49 +120,89 @@ class _Judged(NamedTuple):
 
 
 def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    if at >= judged.until or not goes_on(word):
+        return None
+    if not has_no_base(word):
+        return _first_while_surely_used(judged, word, at)
     segment = judged.segment
     used = _last_use(judged.known, segment, max(bound.volume_l for bound in judged.bounds))
     if used is None:
         return None
     steps = [place for place in moved(segment) if place > used]
-    known_by_now = word._replace(
-        covered_s=segment.at_s[-1],
-        moved_s=[segment.at_s[place] for place in steps],
-        moved_l=[segment.low_l[place] - segment.low_l[place - 1] for place in steps],
-        before_s=[segment.at_s[place - 1] for place in steps],
-    )
-    quiet: list[_Quiet] = []
-    for volume_l in {bound.volume_l for bound in judged.bounds}:
-        lines = [bound for bound in judged.bounds if bound.volume_l == volume_l]
-        going_on = _Quiet(lines, [_Silence(segment.at_s[used], volume_l)]).after(known_by_now)
-        if going_on is None:
-            return None
-        quiet.append(going_on)
+    moves_l = [segment.low_l[place] - segment.low_l[place - 1] for place in steps]
+    quiet = _quiet(judged, segment.at_s[used], _word_of(segment, steps, moves_l, word))
+    if quiet is None:
+        return None
     return _while_used(_Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until), word, at)
 
 
+def _first_while_surely_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    """The same of a home in which water never pauses, by what is surely no base flow of all that is read."""
+    shown = judged.known.shown
+    if shown.course is None or judged.segment.at_s is not shown.at_s:
+        return None
+    steps, begin = moved(shown), bisect_left(shown.course.at_s, shown.at_s[0]) - 1
+    moves_l = [shown.course.surely_l[begin + place] for place in steps]
+    quiet = _quiet(judged, shown.at_s[0], _word_of(shown, steps, moves_l, word))
+    if quiet is None:
+        return None
+    used = _Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until, surely=True)
+    return _while_used(used, word, at)
+
+
+def _word_of(segment: Segment, steps: Sequence[int], moves_l: Sequence[float], word: Word) -> Word:
+    """What some steps of a stretch tell."""
+    return word._replace(
+        covered_s=segment.at_s[-1],
+        moved_s=[segment.at_s[place] for place in steps],
+        moved_l=moves_l,
+        before_s=[segment.at_s[place - 1] for place in steps],
+    )
+
+
+def _quiet(judged: _Judged, since_s: float, known_by_now: Word) -> "Sequence[_Quiet] | None":
+    """The silences that may last, of those from an instant on; None where a line may have been crossed."""
+    quiet: list[_Quiet] = []
+    for volume_l in {bound.volume_l for bound in judged.bounds}:
+        lines = [bound for bound in judged.bounds if bound.volume_l == volume_l]
+        going_on = _Quiet(lines, [_Silence(since_s, volume_l)]).after(known_by_now)
+        if going_on is None:
+            return None
+        quiet.append(going_on)
+    return quiet
+
+
 class _Used(NamedTuple):
-    """What holds while a home goes on using water."""
+    """What holds while a home goes on using water.
+
+    Attributes:
+        surely: told by what is surely no base flow: whatever else is told of that.
+    """
 
     interval: timedelta
     quiet: "Sequence[_Quiet]"
     until: datetime
     looked_until: datetime | None
+    surely: bool = False
 
 
 def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
-    if at >= used.until or not has_no_base(word) or not goes_on(word):
+    if at >= used.until or not goes_on(word) or not (used.surely or has_no_base(word)):
         return None
+    moves = word._replace(moved_l=word.surely_l) if used.surely and word.moved_s else word
     quiet: list[_Quiet] = []
     for each in used.quiet:
-        if (going_on := each.after(word)) is None:
+        if (going_on := each.after(moves)) is None:
             return None
         quiet.append(going_on)
-    earliest_s = min([word.flowing_s + SPAN_S, *(each.crosses_s() for each in quiet)])
+    due, earliest_s = next_after(word.heard_at, used.interval, at), word.flowing_s + SPAN_S
+    if earliest_s > word.covered_s:
+        earliest_s = min([earliest_s, *(each.crosses_s() for each in quiet)])
+        due = max(due, instant(earliest_s))
     return Judgement(
-        next_due=min(max(next_after(word.heard_at, used.interval, at), instant(earliest_s)), used.until),
+        next_due=min(due, used.until),
         judged_until=covered_until(word, used.looked_until),
-        stands=partial(_while_used, used._replace(quiet=quiet)),
+        stands=partial(_while_used, _Used(used.interval, quiet, used.until, used.looked_until, used.surely)),
     )
 
 
@@ -193,7 +234,9 @@ class _Quiet(NamedTuple):
             lasting = [_Silence(since_s, left_l - used_l) for since_s, left_l in silences if left_l > used_l]
             silences = [*lasting, _Silence(at_s, volume_l)]
         # What began later crosses no line earlier.
-        return None if self._crossed(silences[0].since_s, word.covered_s) else _Quiet(self.lines, silences)
+        if self._crossed(silences[0].since_s, word.covered_s):
+            return None
+        return _Quiet(self.lines, silences) if word.moved_s else self
 
     def crosses_s(self) -> float:
         """The earliest instant at which a line could be crossed."""

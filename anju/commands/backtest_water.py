@@ -1,5 +1,6 @@
 """`anju backtest water`: what would have been told of the homes in a recording, and what would have been missed."""
 
+import gc
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rules.backtest.trial import Plan
 
 _HOMES_TABLED = 40
+_SELDOM = 100_000
 
 
 def water(
@@ -72,7 +74,8 @@ def water(
     plan = replace(plan, injections=inject, seed=seed, draws_lines=report is not None)
     with _opened(alerts_out) as alerts, _opened(report) as page, _progress() as show:
         recording = _read(file, show)
-        tested, sections = _tested(recording, plan, alerts, show, pictures=page is not None)
+        with _seldom_tidied():
+            tested, sections = _tested(recording, plan, alerts, show, pictures=page is not None)
         if not tested:
             raise InputRefused(f"{file} has no reading between --from and --to")
         from anju.backtest_tables import as_mapping, headline, homes_table, tables
@@ -219,6 +222,19 @@ def _write_page(out: IO[str], name: str, plan: "Plan", total: "Summary", section
     if len(sections) < total.homes:
         facts.append(f"Pictures of the first {len(sections)} homes.")
     out.writelines(page(name, facts, (table(*each) for each in tables(total)), sections))
+
+
+@contextmanager
+def _seldom_tidied() -> Iterator[None]:
+    """Cycles of what is no longer needed are looked for seldom, and not in what is there already: looks leave none."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_SELDOM, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -107,8 +107,8 @@ class Watch(NamedTuple):
     failures: Mapping[str, Failure] = MappingProxyType({})
 
 
-def _words(series: Series) -> Words:
-    return Words(series.measured_s, series.totals_l, series.received_s)
+def _words(series: Series, surely_l: Sequence[float]) -> Words:
+    return Words(series.measured_s, series.totals_l, series.received_s, surely_l)
 
 
 class Home:
@@ -134,10 +134,12 @@ class Home:
             for measured, received in zip(series.measured_s, received_s, strict=True)
         )
         self._standing: dict[str, Standing] = {}
-        self._words = _words(series)
         self._course: Course | None = course_of(series.measured_s, series.totals_l) if self._in_order else None
+        self._surely_l: Sequence[float] = () if self._course is None else self._course.surely_l
+        self._words = _words(series, self._surely_l)
         self._moves: dict[str, int] = {}  # rule -> by how many moves it was judged
         self._max_latency = {rule.name: rule.max_latency for rule in world.rules}
+        self._late_window_s = world.late_window.total_seconds()
         self._seen: tuple[tuple[int, int], Installation] | None = None
         self._learns = world.learn if world.policy.inactivity_learned else None
         self._learns_at = _BEGINNING
@@ -152,7 +154,8 @@ class Home:
         """The same home as it stands now, with another future, of which it learns nothing."""
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
-        twin._series, twin._learns, twin._seen, twin._words = series, None, None, _words(series)
+        # A register that stands still tells of no more base flow than one that goes on.
+        twin._series, twin._learns, twin._seen, twin._words = series, None, None, _words(series, self._surely_l)
         twin._course = None  # not worth it for the few days that it is watched
         twin._standing, twin._moves = dict(self._standing), dict(self._moves)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
@@ -185,29 +188,33 @@ class Home:
 
     def _stands(self, now: datetime) -> bool:
         """Whether all rules that ask for this look can tell what they would say; those that can are put off."""
-        asking = [(name, known) for name, known in self._standing.items() if known.until <= now]
+        standing, words = self._standing, self._words
+        asking = [(name, judgement.stands) for name, (judgement, until, _) in standing.items() if until <= now]
         if not asking or not self._in_order or self._late or now >= self._counts_until:
             return False
-        heard = self._received_by(now.timestamp())
-        if not heard or self._series.measured_s[heard - 1] < (now - self._world.late_window).timestamp():
+        now_s = now.timestamp()
+        heard = self._received_by(now_s)
+        if not heard or self._series.measured_s[heard - 1] < now_s - self._late_window_s:
             return False
-        words, moves = self._words, self._words.moves(heard)
+        moves = words.moves(heard)
         told, soonest, all_stand = words.heard(moves, heard), now + _SHORTEST_WAIT, True
-        for name, (judgement, _, _) in asking:
-            word = words.since(self._moves[name], moves, told)
-            again = None if judgement.stands is None else judgement.stands(word, now)
+        for name, stands in asking:
+            again = None if stands is None else stands(words.since(self._moves[name], moves, told), now)
             if again is None:
                 all_stand = False
                 continue
             until = max(min(again.next_due, now + self._max_latency[name]), soonest)
-            self._standing[name] = Standing(again, until, now)
+            standing[name] = Standing(again, until, now)
             self._moves[name] = moves
         if all_stand:
-            self._watch = self._watch._replace(due_at=min([until for _, until, _ in self._standing.values()]))
+            _, looked_until, ongoing, failures = self._watch
+            due_at = min([until for _, until, _ in standing.values()])
+            self._watch = Watch(due_at, looked_until, ongoing, failures)
         return all_stand
 
     def _look(self, now: datetime) -> bool:
-        self._watch = self._watch._replace(looked_until=self._looked_until())
+        due_at, _, ongoing, failures = self._watch
+        self._watch = Watch(due_at, self._looked_until(), ongoing, failures)
         if now >= self._counts_until:
             counted = counting(self._profiles, now)
             if counted != self._counted:
@@ -218,7 +225,7 @@ class Home:
         self._watch = Watch(look.due_at, look.looked_until, look.ongoing, look.failures)
         self._standing = dict(look.standing) if self._world.leaves_standing else {}
         moves = self._words.moves(self._received_by(now.timestamp()))
-        self._moves |= {name: moves for name, known in self._standing.items() if known.judged_at == now}
+        self._moves |= {name: moves for name, (_, _, judged_at) in self._standing.items() if judged_at == now}
         if look.errors:
             self.rule_errors |= look.errors
         if look.findings:
@@ -230,8 +237,8 @@ class Home:
         known = self._watch.looked_until
         if known is None or self._watch.failures:
             return known
-        judged = (each.judgement.judged_until for each in self._standing.values())
-        return min((until for until in judged if until is not None), default=known)
+        judged = [judgement.judged_until for judgement, _, _ in self._standing.values()]
+        return min([until for until in judged if until is not None], default=known)
 
     def _learn(self, at: datetime, learn: Callable[[History], tuple[Learned, ...]]) -> None:
         """Learns the home as of a moment."""
@@ -262,11 +269,11 @@ class Home:
             policy=world.policy,
             installations=(installation,),
             open_kinds=self.cases.open_kinds,
-            hearing=Hearing(until=now, since=_BEGINNING),
+            hearing=Hearing(now, _BEGINNING),
             looked_until=watch.looked_until,
             ongoing=watch.ongoing,
             failures=watch.failures,
-            profiles=counting(self._profiles, now),
+            profiles=self._counted if now < self._counts_until else counting(self._profiles, now),
         )
 
     def _installation(self, from_s: float, earliest_s: float, now_s: float) -> Installation:

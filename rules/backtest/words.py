@@ -23,14 +23,22 @@ class Words:
         measured_s: ascending.
         totals_l: what it showed.
         received_s: ascending.
+        surely_l: how much of that, between each reading and the next, is surely no base flow; empty: not known.
     """
 
-    def __init__(self, measured_s: Sequence[float], totals_l: Sequence[float], received_s: Sequence[float]) -> None:
+    def __init__(
+        self,
+        measured_s: Sequence[float],
+        totals_l: Sequence[float],
+        received_s: Sequence[float],
+        surely_l: Sequence[float] = (),
+    ) -> None:
         self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
         self._places = places = list(compress(count(1), map(ne, totals_l[1:], totals_l)))
         self._moved_s = [measured_s[place] for place in places]
         self._before_s = [measured_s[place - 1] for place in places]
         self._moved_l = [totals_l[place] - totals_l[place - 1] for place in places]
+        self._surely_l = [surely_l[place - 1] for place in places] if surely_l else []
         self._flowing_s = self._after_pauses()
 
     def moves(self, heard: int) -> int:
@@ -40,8 +48,8 @@ class Words:
     def heard(self, moves: int, heard: int) -> Word:
         """What so many readings, and the moves that they show, tell by themselves."""
         return Word(
-            heard_at=instant(self._received_s[heard - 1]),
-            covered_s=self._measured_s[heard - 1],
+            instant(self._received_s[heard - 1]),
+            self._measured_s[heard - 1],
             flowing_s=self.flowing_s(moves, heard),
             is_exact=self.is_exact(moves, heard),
         )
@@ -59,6 +67,7 @@ class Words:
             self._before_s[new],
             heard.flowing_s,
             heard.is_exact,
+            self._surely_l[new],
         )
 
     def flowing_s(self, moves: int, heard: int) -> float:

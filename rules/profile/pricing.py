@@ -95,16 +95,16 @@ def _alarms(ended: Sequence[float], stays: float, *, few: float) -> list[float]:
     So few are not worth another half hour, whatever it saves.
     """
     lasting, late, stays_half = sum(ended), 0.0, stays**0.5
+    for weight in ended[:LEAST]:
+        # Those that ended within a half hour did so in the middle of it.
+        late = late * stays + weight * stays_half
+        lasting -= weight
     alarms: list[float] = []
-    for length, weight in enumerate(ended):
-        if length >= LEAST:
-            alarms.append(lasting + late)
-            if alarms[-1] <= few:
-                break
-        if weight:
-            lasting -= weight
-            # Those that ended within a half hour did so in the middle of it.
-            late = late * stays + weight * stays_half
-        else:
-            late *= stays
+    for weight in ended[LEAST:]:
+        lasts = lasting + late
+        alarms.append(lasts)
+        if lasts <= few:
+            break
+        late = late * stays + weight * stays_half
+        lasting -= weight
     return alarms

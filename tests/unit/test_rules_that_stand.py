@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import ge
 from random import Random
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from alerts.findings import Finding, Kind, Verdict
 from devices import meters
 from rules.backtest.words import Words
-from rules.flow import base_flow, course_of, may_be_base_since
+from rules.course import Course
+from rules.flow import base_flow, course_of, may_be_base_since, without_base
 from rules.library.catalogue import HOME_RULES
+from rules.library.inactivity import Inactivity
 from rules.profile import Profile
 from rules.profile.local import SLOTS
 from rules.rule import Judgement, Rule
@@ -49,12 +52,28 @@ def begun_anew(readings: _Readings) -> list[tuple[datetime, float]]:
     return [*readings[:half], *((at, total_l - readings[half][1]) for at, total_l in readings[half:])]
 
 
-def seen(snapshot: Snapshot, readings: _Readings, now: datetime, **known: object) -> Snapshot:
+def dripping(seed: int) -> list[tuple[datetime, float]]:
+    """The same life with a drip that never stops, a little more and a little less."""
+    random, dripped_l, readings = Random(seed), 0.0, list[tuple[datetime, float]]()
+    for at, total_l in life(seed):
+        readings.append((at, total_l + dripped_l))
+        dripped_l += random.uniform(4.9, 5.3)
+    return readings
+
+
+def whole(readings: _Readings) -> Course:
+    """All that the meter will ever have shown."""
+    return course_of([at.timestamp() for at, _ in readings], [total_l for _, total_l in readings])
+
+
+def seen(
+    snapshot: Snapshot, readings: _Readings, now: datetime, course: Course | None = None, **known: object
+) -> Snapshot:
     """The home as a look would read it."""
-    heard = [reading for reading in readings if reading[0] <= now]
+    only = meter([reading for reading in readings if reading[0] <= now], interval_s=3600, installed_at=readings[0][0])
     return replace(
         snapshot,
-        installations=(meter(heard, interval_s=3600, installed_at=readings[0][0]),),
+        installations=(replace(only, water=replace(only.water, course=course)),),
         hearing=Hearing(until=now, since=NOON - 9999 * H),
         **known,  # type: ignore[arg-type]
     )
@@ -63,7 +82,7 @@ def seen(snapshot: Snapshot, readings: _Readings, now: datetime, **known: object
 def words_of(readings: _Readings) -> Words:
     """What a back-test tells of a meter that is heard as it measures."""
     times_s = [at.timestamp() for at, _ in readings]
-    return Words(times_s, [total_l for _, total_l in readings], times_s)
+    return Words(times_s, [total_l for _, total_l in readings], times_s, whole(readings).surely_l)
 
 
 def news(asked: Judgement, judged: Judgement) -> list[Finding]:
@@ -83,7 +102,13 @@ def test_a_judgement_that_stands_is_the_one_that_would_be_made(rule: Rule, excha
     assert stood
 
 
-def _stood(rule: Rule, readings: _Readings) -> int:
+@pytest.mark.parametrize("seed", [3, 10])
+def test_of_a_home_in_which_water_never_pauses_use_is_told_from_what_is_surely_no_base_flow(seed: int) -> None:
+    readings = dripping(seed)
+    assert _stood(Inactivity(), readings, whole(readings)) > _stood(Inactivity(), readings)
+
+
+def _stood(rule: Rule, readings: _Readings, course: Course | None = None) -> int:
     """How often it stood, and each time what asking it anew concluded was the same."""
     stood, words = 0, words_of(readings)
     snapshot = home(policy=replace(home().policy, inactivity_min_h=5.0), profiles=LEARNED, looked_until=None)
@@ -91,7 +116,7 @@ def _stood(rule: Rule, readings: _Readings) -> int:
     now = NOON - 200 * H
     while now < NOON:
         now += 9 * H + 7 * MIN
-        first = judged = rule.evaluate(seen(snapshot, readings, now), now)
+        first = judged = rule.evaluate(seen(snapshot, readings, now, course), now)
         raised = any(each.verdict is Verdict.RAISE for each in judged.findings)
         known = {
             "open_kinds": frozenset({kind}) if raised else frozenset(),
@@ -108,7 +133,7 @@ def _stood(rule: Rule, readings: _Readings) -> int:
             if again is None:
                 break
             assert again.next_due > later
-            asked = rule.evaluate(seen(snapshot, readings, later, **known), later)
+            asked = rule.evaluate(seen(snapshot, readings, later, None, **known), later)
             assert not news(asked, first)
             assert asked.ongoing_since == again.ongoing_since
             assert not asked.impairments
@@ -148,6 +173,23 @@ def test_the_base_flow_of_a_part_is_the_same_out_of_the_whole_course(seed: int, 
             found += any(alone)
             assert list(base_flow(shown._replace(course=course))) == list(alone)
     assert found or not seed % 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_part_of_a_course_shows_less_beyond_its_base_flow_than_is_sure(seed: int) -> None:
+    random, readings = Random(seed), begun_anew(dripping(seed)) if seed % 2 else dripping(seed)
+    course, sure_l = whole(readings), 0.0
+    for _ in range(60):
+        begin = random.randrange(len(readings) - 2)
+        part = slice(begin, random.randint(begin + 1, len(readings)))
+        shown = Segment(course.at_s[part], course.totals_l[part], course.totals_l[part])
+        if course.is_steady(shown.at_s):
+            (net,) = without_base([shown])
+            used_l = [after_l - before_l for before_l, after_l in pairwise(net.low_l)]
+            surely_l = course.surely_l[begin : begin + len(used_l)]
+            assert all(map(ge, used_l, surely_l))
+            sure_l += sum(surely_l)
+    assert sure_l > 0.0
 
 
 def test_a_step_that_no_more_than_a_total_or_two_could_show_leaves_nothing_proven() -> None:
