@@ -48,14 +48,18 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+def stand_in(path: Path, *module: str) -> Path:
+    """Writes a program that runs a module of ours with these arguments first, wherever our interpreter lies."""
+    path.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-m", *module])} "$@"\n')
+    path.chmod(0o700)
+    return path
+
+
 def prepare(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs prepare.sh of a checkout; our interpreter makes the certificates in the place of the image."""
-    program = folder / "anju"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m anju "$@"\n')
-    program.chmod(0o700)
     return subprocess.run(
         [folder / "config" / "compose" / "prepare.sh", *options],
-        env={**os.environ, "ANJU": str(program), "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "ANJU": str(stand_in(folder / "anju", "anju")), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=120,

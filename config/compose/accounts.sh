@@ -2,14 +2,18 @@
 # The service's own accounts at the broker: of ingest, and of the probe. Run it once, after prepare.sh: it starts the
 # database, brings it to this release's schema, and writes what ingest and probe log in with into site/secrets.
 #
-# COMPOSE names the command that stands for `docker compose`.
+# COMPOSE names the program that stands for `docker compose`.
 set -eu
 umask 077
 cd "$(dirname "$0")/../.."
 site=${ANJU_SITE:-$PWD/site}
 
 operator() {
-    ${COMPOSE:-docker compose} run --rm -T operator "$@"
+    if [ -n "${COMPOSE:-}" ]; then
+        "$COMPOSE" run --rm -T operator "$@"
+    else
+        docker compose run --rm -T operator "$@"
+    fi
 }
 
 account() { # FILE ADDRESS NAME OPTION...

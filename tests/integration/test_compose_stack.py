@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -240,7 +239,7 @@ def _put_into_operation(site: Site) -> None:
         [site.folder / "config" / "compose" / "accounts.sh"],
         env={
             **os.environ,
-            "COMPOSE": f"{sys.executable} -m tests.containers {state}",
+            "COMPOSE": str(compose.stand_in(state.with_name("compose"), "tests.containers", str(state))),
             "PYTHONPATH": str(REPOSITORY),
         },
         capture_output=True,
