@@ -72,7 +72,7 @@ def _host(settings: "Settings") -> str:
 
 def _fault(base: str, path: str) -> str | None:
     # The certificate speaks of a name, and this is asked by address, of a process beside: nothing secret is said.
-    tls = ssl.create_default_context()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     try:
         with build_opener(ProxyHandler({}), HTTPSHandler(context=tls)).open(f"{base}{path}", timeout=_WITHIN_S):

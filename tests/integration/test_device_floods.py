@@ -10,21 +10,19 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from devices.model import Lane, Reason
-from devices.registry import discover
+from devices.model import Reason
 from ingest import quarantine
-from ingest.batch import Batch, Message
-from ingest.intake import Intake, Limits
+from ingest.batch import Message
+from ingest.intake import Limits
 from ingest.rates import DeviceRates, RateLimit
 from ingest.replay import replay
-from ingest.writer import Writer
 from storage import partitions
+from tests.ingest_desk import DRIVERS, Desk
 from tests.servers import Mosquitto, eventually
 from tests.stages import Stage, listening, settings
 from tests.traffic import BUSY_BROKER, Meters, Publisher, add_devices, count, press
 
 NOW: Final = datetime(2026, 11, 20, 8, tzinfo=UTC)
-DRIVERS: Final = discover()
 BURST: Final = 500
 
 
@@ -39,40 +37,18 @@ async def test_a_flood_is_stored_to_its_limit_kept_in_part_and_counted_whole(
 ) -> None:
     await partitions.ensure(database, from_=NOW - timedelta(days=40), to=NOW)
     await add_devices(database, ["flooding", "quiet"])
-    ready = asyncio.Event()
-    ready.set()
-    writer = Writer(
-        database_url,
-        application_name="anju ingest bulk",
-        lane=Lane.BULK,
-        broker="broker:1883",
-        worker="",
-        readings_ready=ready,
-        clock=lambda: NOW,
-    )
     seconds = iter(range(1_000))
-    intake = Intake(
-        lane=Lane.BULK,
-        drivers=DRIVERS,
-        device_ids=writer.device_ids,
-        limits=Limits(),
+    async with Desk(
+        database_url,
+        clock=lambda: NOW,
         rates=DeviceRates(limit=RateLimit(per_s=1, burst=BURST)),
         monotonic=lambda: float(next(seconds)),
-    )
-
-    async def store(*messages: Message) -> None:
-        batch = Batch()
-        intake.sort(messages, NOW, batch)
-        await writer.store(batch, intake)
-
-    try:
-        await store(reading("flooding", 0), reading("quiet", 0))
+    ) as desk:
+        await desk.store_together(NOW, reading("flooding", 0), reading("quiet", 0))
         for second in range(1, 31):
             flood = [reading("flooding", 100 * second + each) for each in range(100)]
             call = Message("anju/flooding/event", press(id=second), NOW)
-            await store(*flood, call, reading("quiet", second))
-    finally:
-        await writer.disconnect()
+            await desk.store_together(NOW, *flood, call, reading("quiet", second))
     sent = 30 * 100 + 1
 
     async def stored(device: str) -> int:
@@ -91,7 +67,7 @@ async def test_a_flood_is_stored_to_its_limit_kept_in_part_and_counted_whole(
     (group,) = await quarantine.list_groups(database)
     assert (group.device_name, group.reason) == ("flooding", "rate_exceeded")
     assert (group.messages, group.kept) == (sent - taken, 40)
-    assert writer.totals.quarantined == {Reason.RATE_EXCEEDED: sent - taken}
+    assert desk.writer.totals.quarantined == {Reason.RATE_EXCEEDED: sent - taken}
 
     ids = await quarantine.choose(database, reason=Reason.RATE_EXCEEDED)
     outcomes = await replay(database, ids, drivers=DRIVERS, limits=Limits(), now=NOW)

@@ -1,6 +1,5 @@
 """Quarantine against a real database: what is kept, what is counted, and the way back in."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +10,12 @@ from psycopg.rows import TupleRow
 from devices.model import Lane, Reason
 from devices.registry import discover
 from ingest import quarantine
-from ingest.batch import Batch, Message, Refused
-from ingest.intake import Intake, Limits
+from ingest.batch import Message, Refused
+from ingest.intake import Limits
 from ingest.quarantine import KEEP_FIRST, KEEP_LAST
 from ingest.replay import Replayed, replay
-from ingest.writer import Writer
 from storage import partitions
+from tests.ingest_desk import Desk
 from tests.traffic import add_devices, count, press, stored
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -93,16 +92,8 @@ async def test_all_payloads_together_stay_below_the_limit_and_the_newest_are_kep
 
 
 async def put_in(database_url: str, *messages: Message) -> None:
-    ready = asyncio.Event()
-    ready.set()
-    writer = Writer(
-        database_url, application_name="test", lane=Lane.URGENT, broker="b", worker="w", readings_ready=ready
-    )
-    intake, batch = Intake(lane=Lane.URGENT, drivers=DRIVERS, device_ids=writer.device_ids, limits=LIMITS), Batch()
-    for each in messages:
-        intake.sort([each], each.received_at, batch)
-    await writer.store(batch, intake)
-    await writer.disconnect()
+    async with Desk(database_url, lane=Lane.URGENT, worker="w", clock=lambda: datetime.now(UTC), limits=LIMITS) as desk:
+        await desk.store(*messages)
 
 
 async def again(connection: AsyncConnection[TupleRow], now: datetime = NOW) -> list[Replayed]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ from devices.model import EventKind, Lane, Reason
 from devices.registry import discover
 from ingest import events
 from ingest.batch import Batch, Happening, Message
-from ingest.intake import Intake, Limits
-from ingest.writer import Writer
 from storage import partitions
 from storage.pool import connect
+from tests.ingest_desk import NOW, Desk, reading
 from tests.servers import Mosquitto, Postgres, eventually
 from tests.stages import Stage, listening, settings
 from tests.traffic import (
@@ -34,50 +33,13 @@ from tests.traffic import (
     stored,
 )
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 DRIVERS = discover()
 SECOND = timedelta(seconds=1)
-
-
-class Desk:
-    """A writer and its intake, as one session of ingest has them."""
-
-    def __init__(self, database_url: str, *, lane: Lane = Lane.BULK, worker: str = "") -> None:
-        ready = asyncio.Event()
-        ready.set()
-        self.writer = Writer(
-            database_url,
-            application_name="test writer",
-            lane=lane,
-            broker="broker:1883",
-            worker=worker,
-            readings_ready=ready,
-            clock=lambda: NOW,
-        )
-        self.intake = Intake(lane=lane, drivers=DRIVERS, device_ids=self.writer.device_ids, limits=Limits())
-
-    async def __aenter__(self) -> "Desk":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.writer.disconnect()
-
-    async def store(self, *messages: Message) -> Batch:
-        batch = Batch()
-        for message in messages:
-            self.intake.sort([message], message.received_at, batch)
-        await self.writer.store(batch, self.intake)
-        return batch
 
 
 async def ready_for_readings(url: str) -> None:
     async with await connect(url, application_name="test", autocommit=True) as connection:
         await partitions.ensure(connection, from_=NOW - timedelta(days=40), to=NOW + timedelta(days=40))
-
-
-def reading(device: str, at: datetime, total_l: float, *, received_at: datetime = NOW) -> Message:
-    payload = json.dumps({"at": at.isoformat(), "water_total_l": total_l}).encode()
-    return Message(f"anju/{device}/reading", payload, received_at)
 
 
 async def rows(database: AsyncConnection[TupleRow], query: str) -> list[TupleRow]:
@@ -345,17 +307,9 @@ async def test_an_event_that_the_database_refuses_holds_up_no_other(
     database: AsyncConnection[TupleRow], database_url: str
 ) -> None:
     await database.execute("ALTER TABLE event ADD CHECK (device_name <> 'cursed')")
-    batch = Batch()
     messages = [Message(f"anju/{device}/event", b'{"event": "button_press"}', NOW) for device in ("b1", "cursed", "b2")]
-    ready = asyncio.Event()
-    ready.set()
-    writer = Writer(
-        database_url, application_name="test", lane=Lane.URGENT, broker="b", worker="w", readings_ready=ready
-    )
-    intake = Intake(lane=Lane.URGENT, drivers=DRIVERS, device_ids=writer.device_ids, limits=Limits())
-    intake.sort(messages, NOW, batch)
-    await writer.store(batch, intake)
-    await writer.disconnect()
+    async with Desk(database_url, lane=Lane.URGENT, worker="w") as desk:
+        await desk.store_together(NOW, *messages)
     cursor = await database.execute("SELECT device_name FROM event ORDER BY device_name")
     assert await cursor.fetchall() == [("b1",), ("b2",)]
     cursor = await database.execute("SELECT device_name, reason, urgent FROM quarantine")

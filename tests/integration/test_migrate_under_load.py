@@ -19,7 +19,7 @@ from storage.errors import DatabaseUnavailable, MigrationBlocked
 from storage.migration_watch import Watch
 from storage.pool import connect
 from tests import schemas
-from tests.integration.test_ingest_writer import Desk, reading
+from tests.ingest_desk import Desk, reading
 from tests.schemas import NOW
 from tests.servers import Postgres, eventually
 

@@ -10,16 +10,13 @@ import pytest
 from alerts.life import commands
 from alerts.life.acting import By
 from anju import schema
-from devices.model import Lane
-from devices.registry import discover
-from ingest.batch import Batch, Message
-from ingest.intake import Intake, Limits
-from ingest.writer import Writer
+from ingest.batch import Message
 from rules.engine import Engine
 from rules.wake import Waker
 from storage import migrate, partitions
 from storage.pool import connect
 from tests import schemas
+from tests.ingest_desk import Desk
 from tests.schemas import NOW, STRONG_LOCKS
 
 
@@ -99,28 +96,12 @@ async def kept_over_upgrade(url: str) -> None:
 
 async def ingest_stores(url: str) -> None:
     """A reading and a press, as ingest does."""
-    ready = asyncio.Event()
-    ready.set()
-    writer = Writer(
-        url,
-        application_name="test",
-        lane=Lane.BULK,
-        broker="broker:1883",
-        worker="",
-        readings_ready=ready,
-        clock=lambda: NOW,
-    )
-    intake = Intake(lane=Lane.BULK, drivers=discover(), device_ids=writer.device_ids, limits=Limits())
-    batch = Batch()
     at = NOW.isoformat().replace("+00:00", "Z")
     reading = Message("anju/m-1/reading", f'{{"at":"{at}","water_total_l":9000}}'.encode(), NOW)
     press = Message("anju/btn-1/event", b'{"event":"button_press","id":"18"}', NOW)
-    intake.sort([reading, press], NOW, batch)
-    try:
-        await writer.store(batch, intake)
-    finally:
-        await writer.disconnect()
-    assert (writer.totals.readings, writer.totals.events) == (1, 1)
+    async with Desk(url, clock=lambda: NOW) as desk:
+        await desk.store_together(NOW, reading, press)
+    assert (desk.writer.totals.readings, desk.writer.totals.events) == (1, 1)
 
 
 async def rules_judge_and_a_person_answers(url: str) -> None:

@@ -26,9 +26,9 @@ from storage import migrate, retention, roles, series
 from storage.errors import TimescaleTooOld
 from storage.pool import connect
 from storage.retention import Retention
+from tests.ingest_desk import NOW, Desk, reading
 from tests.integration.series_worlds import START, Meter, Reading, register, send
 from tests.integration.series_worlds import meters as a_meter
-from tests.integration.test_ingest_writer import NOW, Desk, reading
 from tests.rule_town import Town
 from tests.servers import REPOSITORY, Postgres
 from tests.timescale import Timescale

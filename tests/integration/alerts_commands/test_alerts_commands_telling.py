@@ -11,18 +11,8 @@ from alerts.findings import Finding, Severity, Verdict
 from alerts.life import cases, commands
 from alerts.life.commands import By
 from alerts.model import Outcome
-from tests.alert_cases import NOON, dry, entries, press, register_homes, report_now, states
-from tests.command_town import HOUR, MINUTE, Telling, battery, by, enrol_four, heard, pending, raised, stepped, telling
-
-
-@pytest.fixture
-async def homes(database: AsyncConnection[Any]) -> list[int]:
-    return await register_homes(database, 3)
-
-
-@pytest.fixture
-async def people(database: AsyncConnection[Any]) -> None:
-    await enrol_four(database)
+from tests.alert_cases import NOON, dry, entries, press, report_now, states
+from tests.command_town import HOUR, MINUTE, Telling, battery, by, heard, pending, raised, stepped, telling
 
 
 class TestTelling:

@@ -17,27 +17,16 @@ from alerts.life.commands import By
 from alerts.life.reading import by_case
 from alerts.model import Outcome
 from storage.pool import connect
-from tests.alert_cases import NOON, dry, press, register_homes, report_now, states, told
+from tests.alert_cases import NOON, dry, press, report_now, states, told
 from tests.command_town import (
     HOUR,
     MINUTE,
     battery,
     by,
-    enrol_four,
     raised,
     raised_probe,
     telling,
 )
-
-
-@pytest.fixture
-async def homes(database: AsyncConnection[Any]) -> list[int]:
-    return await register_homes(database, 3)
-
-
-@pytest.fixture
-async def people(database: AsyncConnection[Any]) -> None:
-    await enrol_four(database)
 
 
 class TestOneCase:

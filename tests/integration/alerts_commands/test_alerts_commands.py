@@ -12,28 +12,17 @@ from alerts.findings import Finding, Kind, Severity, Verdict, report
 from alerts.life import commands
 from alerts.model import Outcome
 from storage.pool import connect
-from tests.alert_cases import NOON, dry, entries, press, register_homes, report_now, soon, states, told
+from tests.alert_cases import NOON, dry, entries, press, report_now, soon, states, told
 from tests.command_town import (
     HOUR,
     MINUTE,
     Telling,
     battery,
     by,
-    enrol_four,
     heard,
     raised,
     telling,
 )
-
-
-@pytest.fixture
-async def homes(database: AsyncConnection[Any]) -> list[int]:
-    return await register_homes(database, 3)
-
-
-@pytest.fixture
-async def people(database: AsyncConnection[Any]) -> None:
-    await enrol_four(database)
 
 
 class TestAssigning:
