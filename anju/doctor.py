@@ -145,10 +145,12 @@ async def _database(settings: Settings) -> list[Check]:
 
 async def _schema(url: str) -> Check:
     try:
-        await asyncio.to_thread(migrate.check, url)
+        revision = await asyncio.to_thread(migrate.check, url)
     except StorageError as error:
         return Check(name="schema", state=State.FAULT, found=str(error))
-    return Check(name="schema", state=State.GOOD, found=f"at {migrate.head()}, as this release needs")
+    needed = migrate.head()
+    told = "as this release needs" if revision == needed else f"a later release's; this one needs {needed}"
+    return Check(name="schema", state=State.GOOD, found=f"at {revision}, {told}")
 
 
 async def _durable(conn: AsyncConnection[TupleRow]) -> Check:

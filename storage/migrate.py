@@ -47,8 +47,11 @@ def current(url: str) -> str | None:
         return _current(connection)
 
 
-def check(url: str) -> None:
+def check(url: str) -> str:
     """Passes if this release can work with the database's schema: its own, or a later one that says that it can.
+
+    Returns:
+        The revision that the database is at.
 
     Raises:
         SchemaOutdated: steps are missing.
@@ -68,6 +71,7 @@ def check(url: str) -> None:
             f"the database is at revision {found}, which works with releases from {oldest} on; this one knows {needed}:"
             " install the later release"
         )
+    return found
 
 
 def is_ahead(url: str) -> bool:

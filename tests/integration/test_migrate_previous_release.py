@@ -16,6 +16,9 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from anju.checks import State
+from anju.doctor import examine
+from config.settings import load
 from storage import migrate
 from storage.errors import SchemaTooNew
 from storage.pool import connect
@@ -123,7 +126,10 @@ def test_this_release_starts_on_a_later_schema_that_only_adds(database_url: str,
     with mock.patch.object(migrate, "_MIGRATIONS", later_release(tmp_path, 'op.execute("CREATE TABLE news (x int)")')):
         migrate.upgrade(database_url)
     assert migrate.current(database_url) == "9999"
-    migrate.check(database_url)
+    assert migrate.check(database_url) == "9999"
+    examined = asyncio.run(examine(lambda: load(None, {"ANJU_DATABASE_URL": database_url})))
+    (schema,) = [check for check in examined if check.name == "schema"]
+    assert (schema.state, schema.found) == (State.GOOD, f"at 9999, a later release's; this one needs {migrate.head()}")
     migrate.upgrade(database_url)  # the migrate service of a release that is rolled back
     assert migrate.current(database_url) == "9999"
     with Stage("rules", folder, settings(database_url, "mqtt://127.0.0.1:1")) as rules:
