@@ -48,6 +48,10 @@ class Course(NamedTuple):
     base: Sequence[float]
     surely_l: Sequence[float]
 
+    def place(self, at_s: float) -> int:
+        """The place of the first of its readings from an instant on."""
+        return bisect_left(self.at_s, at_s)
+
     def is_steady(self, at_s: Sequence[float]) -> bool:
         """Whether it neither fell nor leapt within some of its readings on end."""
         low = bisect_left(self.at_s, at_s[0])

@@ -109,7 +109,7 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
 
 def _limit(volume_l: float, step_l: float) -> float:
     """What the meters must show less of, for less than the volume to be certain; 0 or less where nothing would do."""
-    return volume_l if step_l <= EXACT_STEP_L else volume_l - step_l + ROUNDING_L
+    return volume_l - ROUNDING_L if step_l <= EXACT_STEP_L else volume_l - step_l + ROUNDING_L
 
 
 def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -> float:

@@ -35,6 +35,7 @@ class Word(NamedTuple):
         surely_l: ... and how much of it is surely no base flow; empty where that is not known.
         flowing_s: since when it may have been flowing without a pause, epoch seconds.
         is_exact: the totals that a look would read now are none that a register of coarse steps could show.
+        learned_anew: other habits count than when the home was judged.
     """
 
     heard_at: datetime
@@ -45,6 +46,7 @@ class Word(NamedTuple):
     flowing_s: float = float("-inf")
     is_exact: bool = False
     surely_l: Sequence[float] = ()
+    learned_anew: bool = False
 
 
 Stands = Callable[[Word, datetime], "Judgement | None"]

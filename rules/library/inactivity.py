@@ -27,11 +27,11 @@ from rules.expected import next_word
 from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
+from rules.quiet import Bound
 from rules.rule import Judgement, Stands
 from rules.segment import ROUNDING_L, Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.unchanged import Bound
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -105,7 +105,7 @@ class Inactivity:
                 if (flowing_since_s := may_be_base_since(serving, _LEAST_BASE_L_H)) is not None:
                     earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
                 due = max(due, _at_most(earliest_s, now + self.max_latency))
-            if decided and not told:
+            if decided:
                 bounds = [each.bound for each in drawn]
                 stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
         if snapshot.policy.inactivity_learned:
@@ -141,16 +141,16 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     ):
         if limit is not None:
             dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
-            # Where something is spared, the line is crossed later than this: whoever goes by it asks too soon.
-            bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s)
+            bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s, emergencies)
             drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [_window(snapshot, segments, Severity.HARD)]
     if learned[Severity.SOFT] is None:
         windows.append(_window(snapshot, segments, Severity.SOFT))
     for severity, volume_l, window_s in windows:
         dry = dryness(segments, volume_l=volume_l, window_s=window_s)
-        bound = Bound(partial(add, window_s - tolerance_s(window_s)), volume_l, window_s - tolerance_s(window_s))
-        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s), bound))
+        shortest_s = window_s - tolerance_s(window_s)
+        bound = Bound(partial(add, shortest_s), volume_l - ROUNDING_L, shortest_s)
+        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + shortest_s, bound))
     drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
     return drawn
 
