@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
@@ -22,7 +22,7 @@ from rules.nights import Nights, nights_of
 from rules.plainly import Plain, goes_on, has_no_base, kept_from, plain
 from rules.presence import at_home, away_at
 from rules.rule import Judgement, Stands, Word
-from rules.segment import Segment
+from rules.segment import Segment, moved
 from rules.snapshot import Installation, Snapshot, instant
 
 FLOW_L_PER_MIN: Final = 2.0
@@ -210,31 +210,62 @@ def _while_up(snapshot: Snapshot, segment: Segment, picture: _Picture | None, ni
     return partial(_was_up_so_far, known, segment, nights)
 
 
+class _Up(NamedTuple):
+    """When somebody was last up.
+
+    Attributes:
+        last: by all that the register shows; None where a base flow may belong to it.
+        surely: by what is surely no base flow; None where that is not known, or never.
+    """
+
+    last: _LastUse | None
+    surely: _LastUse | None
+
+
 def _was_up_so_far(known: Plain, segment: Segment, nights: Nights, word: Word, at: datetime) -> Judgement | None:
-    kept, last = kept_from(known, segment), _last_use(segment, len(segment.at_s) - 1)
-    if kept is None or last < kept:
-        return None
-    last_use = _LastUse(segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)])
-    return _still_up(known.meter, nights, last_use, word, at)
+    kept, end, last_use = kept_from(known, segment), _last_use(segment, len(segment.at_s) - 1), None
+    if kept is not None and end >= kept:
+        last_use = _LastUse(segment.at_s[end - 1], segment.at_s[end], segment.at_s[_last_use(segment, end - 1)])
+    return _still_up(known.meter, nights, _Up(last_use, _surely_up(known)), word, at)
 
 
-def _still_up(meter: Installation, nights: Nights, last_use: _LastUse, word: Word, at: datetime) -> Judgement | None:
-    if not has_no_base(word) or not goes_on(word):
+def _surely_up(known: Plain) -> _LastUse | None:
+    at_s, course = known.shown.at_s, known.shown.course
+    if course is None:
         return None
-    for moved_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
+    begin = course.place(at_s[0]) - 1
+    place = next((place for place in reversed(moved(known.shown)) if course.surely_l[begin + place] >= USE_L), None)
+    return None if place is None else _LastUse(at_s[place - 1], at_s[place], float("-inf"))
+
+
+def _still_up(meter: Installation, nights: Nights, up: _Up, word: Word, at: datetime) -> Judgement | None:
+    if not goes_on(word):
+        return None
+    last, surely = up
+    for moved_s, moved_l, before_s, surely_l in zip_longest(
+        word.moved_s, word.moved_l, word.before_s, word.surely_l, fillvalue=0.0
+    ):
         if moved_l >= USE_L:
             if moved_s - before_s <= FINE_S and moved_l * 60.0 >= FLOW_L_PER_MIN * (moved_s - before_s):
                 return None
-            last_use = _LastUse(before_s, moved_s, last_use.end_s)
-    rise = nights.next_rise(instant(last_use.end_s))
-    covered_until = instant(word.covered_s)
-    if covered_until >= rise and _is_visit(last_use, nights):
+            if last is not None:
+                last = _LastUse(before_s, moved_s, last.end_s)
+            if surely_l >= USE_L:
+                surely = _LastUse(before_s, moved_s, float("-inf"))
+    if not has_no_base(word):
+        last = None
+    if (use := last or surely) is None:
+        return None
+    rise, covered_until = nights.next_rise(instant(use.end_s)), instant(word.covered_s)
+    if last is None and use.begin_s >= nights.end_before(rise).timestamp():
+        rise = nights.next_rise(rise)  # whatever was used later was not used in that night
+    if covered_until >= rise and (last is None or _is_visit(use, nights)):
         return None
     next_rise = nights.next_rise(max(covered_until, at - _STALE))
-    if last_use.begin_s >= nights.end_before(next_rise).timestamp():
+    if use.begin_s >= nights.end_before(next_rise).timestamp():
         next_rise = nights.next_rise(next_rise)
     next_due = next_rise + meter.interval if next_rise > at else next_after(word.heard_at, meter.interval, at)
-    return Judgement(next_due=next_due, stands=partial(_still_up, meter, nights, last_use))
+    return Judgement(next_due=next_due, stands=partial(_still_up, meter, nights, _Up(last, surely)))
 
 
 def _is_visit(use: _LastUse, nights: Nights) -> bool:
