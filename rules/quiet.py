@@ -51,43 +51,56 @@ class Quiet(NamedTuple):
 
     Attributes:
         lines: all of the same volume.
+        shortest_s: nothing shorter than this crosses one of them.
         silences: one for each reading that showed use, of which too little has followed.
         news_s: what was over by then is no news.
     """
 
     lines: Sequence[Bound]
+    shortest_s: float
     silences: Sequence[Silence]
     news_s: float
 
     @staticmethod
     def since(since_s: float, lines: Sequence[Bound], news_s: float) -> "Quiet":
         """From a use on."""
-        return Quiet(lines, (Silence(since_s, lines[0].volume_l),), news_s)
+        shortest_s = min(line.shortest_s for line in lines)
+        return Quiet(lines, shortest_s, (Silence(since_s, lines[0].volume_l),), news_s)
 
     def after(self, moves: Moves, covered_s: float) -> "Quiet | None":
         """After what has come, up to an instant; None where there may be something to tell."""
-        lines, silences, news_s = self
-        since_s, left_l = silences[0]
+        lines, shortest_s, silences, news_s = self
+        (since_s, left_l), *younger = silences
         volume_l = lines[0].volume_l
         for at_s, moved_l, before_s in zip(*moves, strict=True):
             used_l = moved_l - SUMS_L
-            if used_l >= left_l and before_s > news_s and _is_crossed(lines, since_s, before_s):
+            if used_l <= 0.0:
+                continue
+            if used_l < left_l:
+                left_l -= used_l
+                younger = [Silence(begun_s, more_l - used_l) for begun_s, more_l in younger if more_l > used_l]
+                younger.append(Silence(at_s, volume_l))
+                continue
+            if before_s - since_s >= shortest_s and before_s > news_s and _is_crossed(lines, since_s, before_s):
                 return None
-            if used_l >= volume_l:
-                silences = (Silence(at_s, volume_l),)
+            lasting = [Silence(begun_s, more_l - used_l) for begun_s, more_l in younger if more_l > used_l]
+            if lasting:
+                (since_s, left_l), *younger = lasting
+                younger.append(Silence(at_s, volume_l))
             else:
-                lasting = [Silence(begun_s, more_l - used_l) for begun_s, more_l in silences if more_l > used_l]
-                silences = (*lasting, Silence(at_s, volume_l))
-            since_s, left_l = silences[0]
+                since_s, left_l, younger = at_s, volume_l, []
         # What began later crosses no line earlier.
-        if _is_crossed(lines, since_s, covered_s):
+        if covered_s - since_s >= shortest_s and _is_crossed(lines, since_s, covered_s):
             return None
-        return Quiet(lines, silences, news_s) if silences is not self.silences else self
+        return Quiet(lines, shortest_s, (Silence(since_s, left_l), *younger), news_s) if moves.moved_s else self
 
     def crosses_s(self) -> float:
         """The earliest instant at which a line could be crossed."""
-        since_s = self.silences[0].since_s
-        return min([line.crosses(since_s) for line in self.lines])
+        since_s, earliest_s = self.silences[0].since_s, float("inf")
+        for line in self.lines:
+            if since_s + line.shortest_s < earliest_s:
+                earliest_s = min(earliest_s, line.crosses(since_s))
+        return earliest_s
 
 
 def quiets(bounds: Sequence[Bound], since_s: float, news_s: float) -> Sequence[Quiet]:

@@ -27,6 +27,7 @@ from rules.expected import next_word
 from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
+from rules.profile.line import MOST_WAIT_H
 from rules.quiet import Bound
 from rules.rule import Judgement, Stands
 from rules.segment import ROUNDING_L, Segment
@@ -133,11 +134,13 @@ def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
     learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
     drawn = []
     least_s = habits.least_silence_s(policy)
+    most_s = policy.inactivity_max_h * 3600.0
+    hard_least_s = max(least_s, most_s - tolerance_s(most_s) - MOST_WAIT_H * 3600.0 - 1.0)
     in_need = [(from_at.timestamp(), until_at.timestamp()) for from_at, until_at in snapshot.emergencies]
     for name, severity, limit, shortest_s, emergencies in (
         (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s, in_need),
         (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0, None),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s, None),
+        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], hard_least_s, None),
     ):
         if limit is not None:
             dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
