@@ -35,8 +35,8 @@ def while_still(
         snapshot: the home.
         now: the time of the look.
         crosses_s: no reading before this instant shows that a line is crossed which is not yet.
-        told: it was told at this look; else what is said holds as long as nothing is heard.
-        ongoing_since: since when the episode lasts.
+        told: it was told at this look, or is not to be; else what is said holds as long as nothing is heard.
+        ongoing_since: since when the episode lasts; None where none is told.
     """
     known = plain(snapshot)
     if known is None or not rests(known.shown):
