@@ -10,15 +10,19 @@ from random import Random
 import pytest
 
 from alerts.findings import Finding, Kind, Verdict
+from devices.meters import only_trembled
 from registry.policy import Policy
 from rules.backtest.words import Words
 from rules.dry import dryness
 from rules.flow import course_of
+from rules.library.flow_running import ContinuousFlow
 from rules.library.hidden_use import HiddenUse
 from rules.library.high_use import HighUse
 from rules.library.inactivity import Inactivity
 from rules.library.leak import Leak
+from rules.library.meter_fault import MeterFault
 from rules.library.possible_fall import PossibleFall
+from rules.library.uncovered import Uncovered
 from rules.profile import Profile
 from rules.profile.local import SLOTS
 from rules.quiet import Bound, Moves, Quiet
@@ -67,6 +71,15 @@ def cistern(random: Random, hour: int) -> float:
 def rises(random: Random, hour: int) -> float:
     """What flows without a stop grows until it hides what people use."""
     return random.uniform(0.98, 1.0) * min(20.0, hour / 12.0) if hour % 130 > 4 else 0.0
+
+
+def trembling(readings: _Life, seed: int) -> _Life:
+    """The same by a register that shows a litre less now and then, for a reading or two."""
+    random, less_l, shown = Random(seed), 0.0, list[tuple[datetime, float]]()
+    for at, total_l in readings:
+        less_l = 0.0 if less_l and random.random() < 0.7 else 1.0 if random.random() < 0.01 else less_l
+        shown.append((at, total_l - less_l))
+    return shown
 
 
 def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_hours: int = 20) -> int:
@@ -202,6 +215,20 @@ def test_no_line_is_crossed_where_the_silences_say_so(seed: int) -> None:
             assert later.crosses_s() > at_s[place]
             quiet, last, told = later, place, told + 1
     assert told > 50
+
+
+@pytest.mark.parametrize(
+    "rule", [Inactivity(), Leak(), ContinuousFlow(), MeterFault(), Uncovered()], ids=lambda rule: rule.name
+)
+def test_a_register_that_trembled_is_told_of_again_when_it_goes_on(rule: Rule) -> None:
+    assert sum(stood(rule, trembling(life(seed), seed), seed) for seed in range(2)) > 10
+
+
+def test_a_fall_of_more_than_a_tremble_may_be_told_otherwise_later() -> None:
+    assert only_trembled([5.0, 4.0, 6.0, 5.0, 6.0])
+    assert not only_trembled([5.0, 4.0, 6.0, 5.0])
+    assert not only_trembled([5.0, 2.5, 6.0])
+    assert not only_trembled([5.0, 6000.0])
 
 
 def test_a_spared_silence_is_not_asked_about_until_it_is_longer() -> None:
