@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices.model import EventKind
 from rules.expected import next_after, next_word
-from rules.flow import net_cover
+from rules.flow import net_cover, rests
 from rules.nights import Nights, nights_of
 from rules.plainly import Plain, goes_on, has_no_base, kept_from, plain
 from rules.presence import at_home, away_at
@@ -84,12 +84,14 @@ class PossibleFall:
         again = min(next_due, next_word(serving, now))
         if picture is not None and picture.is_known:
             finding = _raised(snapshot, picture, covered_until=instant(segments[-1].at_s[-1]))
-            return Judgement(findings=(finding,), next_due=again, ongoing_since=picture.since)
+            stands = _while_down(snapshot, picture.since, told_hard=told and picture.severity is Severity.HARD)
+            return Judgement(findings=(finding,), next_due=again, ongoing_since=picture.since, stands=stands)
         if not told:
             return Judgement(next_due=next_due, stands=_while_up(snapshot, segments[-1], picture, nights))
         if picture is None and _has_stirred(snapshot, segments, known_since):
             return Judgement(findings=(_over(snapshot, now, "possible_fall_over"),), next_due=next_due)
-        return Judgement(next_due=again, ongoing_since=known_since)
+        stands = _while_down(snapshot, known_since, told_hard=False)
+        return Judgement(next_due=again, ongoing_since=known_since, stands=stands)
 
 
 def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
@@ -208,6 +210,27 @@ def _while_up(snapshot: Snapshot, segment: Segment, picture: _Picture | None, ni
     if known is None or picture is not None or known.meter.interval.total_seconds() <= FINE_S:
         return None
     return partial(_was_up_so_far, known, segment, nights)
+
+
+def _while_down(snapshot: Snapshot, since: datetime | None, *, told_hard: bool) -> Stands | None:
+    """What is said stays so until the home is heard again; of one that is gravely told of, while no water is used."""
+    known = plain(snapshot)
+    if known is None:
+        return None
+    heard_at = None if told_hard and rests(known.shown) else known.meter.heard_at
+    return partial(_still_down, known.meter.interval, since, heard_at)
+
+
+def _still_down(
+    interval: timedelta, since: datetime | None, heard_at: datetime | None, word: Word, at: datetime
+) -> Judgement | None:
+    if word.moved_s or not word.is_exact or (heard_at is not None and word.heard_at != heard_at):
+        return None
+    return Judgement(
+        next_due=next_after(word.heard_at, interval, at),
+        ongoing_since=since,
+        stands=partial(_still_down, interval, since, heard_at),
+    )
 
 
 class _Up(NamedTuple):

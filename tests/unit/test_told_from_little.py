@@ -184,6 +184,18 @@ def test_a_leak_that_is_told_goes_on_until_it_rests_and_gaps_break_a_flow() -> N
     assert sum(stood(Leak(), readings, seed) for seed, readings in enumerate(gaps)) > 20
 
 
+def test_a_fall_that_is_told_is_told_until_somebody_stirs() -> None:
+    begun = NOON - 240 * H
+    readings, total_l = [(begun, 0.0)], 0.0
+    for hour in range(1, 241):
+        # Last up at two in the night, then for days nobody; after that the same again, and not heard for a while.
+        silent = 126 < hour < 160 or hour > 174
+        total_l += 9.0 if hour % 24 in {6, 15, 22} and not silent else 0.0
+        if not 186 < hour < 222:
+            readings.append((begun + hour * H, total_l))
+    assert stood(PossibleFall(), readings, 1, half_hours=40) > 100
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_line_is_crossed_where_the_silences_say_so(seed: int) -> None:
     random, shortest_s, volume_l = Random(seed), 4 * 3600.0, 1.0 - ROUNDING_L
