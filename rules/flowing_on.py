@@ -62,11 +62,13 @@ class Resting(NamedTuple):
 
     Attributes:
         length_s: without a rest for so long, and read often enough to tell, it leaks.
-        since_s: until then it last rested, or was not read often enough to tell.
+        rested_s: it last rested until this instant ...
+        since_s: ... or was not read often enough to tell, until this one.
         moved_s: when its register moved last; where cover begins, if it never did.
     """
 
     length_s: float
+    rested_s: float
     since_s: float
     moved_s: float
 
@@ -76,22 +78,24 @@ class Resting(NamedTuple):
         at_s, steps, covered_s = segment.at_s, moved(segment), segment.at_s[-1]
         moved_s = at_s[steps[-1]] if steps else at_s[0]
         if covered_s - moved_s >= SHORTEST_REST_S:
-            return Resting(length_s, covered_s, moved_s)
+            return Resting(length_s, covered_s, covered_s, moved_s)
+        unseen_s = float("-inf")
         for place, before in zip(reversed(steps), [*reversed(steps[:-1]), 0], strict=False):
             if at_s[place] - at_s[place - 1] > SEEN_S:
-                return Resting(length_s, at_s[place], moved_s)
+                unseen_s = max(unseen_s, at_s[place])
             if at_s[place - 1] - at_s[before] >= SHORTEST_REST_S:
-                return Resting(length_s, at_s[place - 1], moved_s)
-        return Resting(length_s, at_s[0], moved_s)
+                rested_s = at_s[place - 1]
+                return Resting(length_s, rested_s, max(unseen_s, rested_s), moved_s)
+        return Resting(length_s, at_s[0], max(unseen_s, at_s[0]), moved_s)
 
     def after(self, word: Word) -> "Resting | None":
         """After what has come; None where it may have flowed for so long."""
-        length_s, since_s, begin_s = self
+        length_s, rested_s, since_s, begin_s = self
         for at_s, before_s in zip(word.moved_s, word.before_s, strict=True):
             if before_s - begin_s >= SHORTEST_REST_S:
                 if begin_s - since_s >= length_s:
                     return None
-                since_s = before_s
+                rested_s = since_s = before_s
             if at_s - before_s > SEEN_S:
                 if before_s - since_s >= length_s:
                     return None
@@ -101,5 +105,5 @@ class Resting(NamedTuple):
         if covered_s - begin_s >= SHORTEST_REST_S:
             if begin_s - since_s >= length_s:
                 return None
-            since_s = covered_s
-        return None if covered_s - since_s >= length_s else Resting(length_s, since_s, begin_s)
+            rested_s = since_s = covered_s
+        return None if covered_s - since_s >= length_s else Resting(length_s, rested_s, since_s, begin_s)

@@ -81,7 +81,7 @@ def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at
     if later is None:
         return None
     return Judgement(
-        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.since_s + length_s)),
+        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.rested_s + length_s)),
         judged_until=instant(word.covered_s),
         stands=partial(_rests_often, known, later, length_s),
     )
