@@ -24,6 +24,7 @@ from ingest.mqtt.options import ConnectionOptions, Endpoint
 from ingest.ownership import RENEW_EVERY_S, BulkLease
 from ingest.rates import RateLimit
 from ingest.session import Session, SessionOptions
+from ingest.stopping import give_up
 from ingest.subscriptions import CallButtons
 from ingest.writer import Writer
 from storage import partitions
@@ -100,11 +101,14 @@ async def run(
     worker = _Worker(options, database_ready, clock)
     REGISTRY.register(worker.metrics)
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in worker.jobs()]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
+        async with asyncio.TaskGroup() as beneath:
+            upkeep = [beneath.create_task(each) for each in worker.upkeep()]
+            async with asyncio.TaskGroup() as group:
+                sessions = [group.create_task(each) for each in worker.sessions()]
+                await stop.wait()
+                for session in sessions:
+                    session.cancel()
+            await give_up(*upkeep)
     finally:
         REGISTRY.unregister(worker.metrics)
         await worker.emergency.close()
@@ -120,19 +124,24 @@ class _Worker:
         self._call_buttons = CallButtons(options.database_url, options.drivers, clock=clock)
         self._database_ready = database_ready
         self._readings_ready = asyncio.Event()
+        self._leases = [
+            BulkLease(options.database_url, broker=str(endpoint), worker=options.worker_id, clock=clock)
+            for endpoint in options.brokers
+        ]
+        self._urgent_sessions = [self._session(endpoint, Lane.URGENT) for endpoint in options.brokers]
 
-    def jobs(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """Everything that goes on side by side."""
+    def upkeep(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What outlives the sessions. A lease given back before would let a standby cut off their last answers."""
         yield self._when_ready(self._housekeeping())
-        urgent = [self._session(endpoint, Lane.URGENT) for endpoint in self._options.brokers]
-        yield self._when_ready(self._call_buttons.keep([session.connection for session in urgent]))
-        for endpoint, session in zip(self._options.brokers, urgent, strict=True):
-            yield self._urgent(session)
-            lease = BulkLease(
-                self._options.database_url, broker=str(endpoint), worker=self._options.worker_id, clock=self._clock
-            )
+        yield self._when_ready(self._call_buttons.keep([session.connection for session in self._urgent_sessions]))
+        for lease in self._leases:
             yield self._when_ready(lease.keep())
-            yield self._bulk(endpoint, lease, session)
+
+    def sessions(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """All that is connected to a broker."""
+        for endpoint, lease, urgent in zip(self._options.brokers, self._leases, self._urgent_sessions, strict=True):
+            yield self._urgent(urgent)
+            yield self._bulk(endpoint, lease, urgent)
 
     def _session(
         self,

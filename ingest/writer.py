@@ -101,8 +101,6 @@ class Writer:
             psycopg.Error, OSError, TimeoutError: a passing fault (`storage.pool.is_passing_fault`). A part of the batch
                 may be committed; storing it again is right, because every write is idempotent.
         """
-        if self._database_ready is not None:
-            await self._database_ready.wait()
         try:
             connection = await self._connected()
             if batch.happenings:
@@ -121,19 +119,17 @@ class Writer:
             await self.disconnect()
             raise
 
-    async def heard_until(self) -> datetime | None:
-        """Until when the session has committed what it was sent; None: it never was.
+    async def ready(self) -> None:
+        """Waits until the database has our schema, and connects; from then on `hearing` is what was committed last.
 
         Raises:
-            psycopg.Error, OSError, TimeoutError: it has to be looked up, and the database is not there.
+            psycopg.Error, OSError, TimeoutError: a passing fault.
         """
-        if self.hearing is None:
-            try:
-                await self._connected()
-            except (psycopg.Error, OSError, TimeoutError):
-                await self.disconnect()
-                raise
-        return self.hearing.until if self.hearing else None
+        try:
+            await self._connected()
+        except (psycopg.Error, OSError, TimeoutError):
+            await self.disconnect()
+            raise
 
     async def disconnect(self) -> None:
         """Gives the connection up; the next `store` makes a new one."""
@@ -144,6 +140,8 @@ class Writer:
     async def _connected(self) -> AsyncConnection[Any]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
+        if self._database_ready is not None:
+            await self._database_ready.wait()
         self._connection = connection = await connect(
             self._url,
             application_name=self._application_name,
