@@ -11,7 +11,7 @@ acknowledged, then the connection says goodbye. Whoever cancels waits for that, 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,14 +24,14 @@ from ingest.batch import Batch, Happening
 from ingest.beacon import INTERVAL_S, Beacon
 from ingest.emergency import EmergencyWebhook
 from ingest.errors import ConnectionClosed, IngestError
-from ingest.intake import Intake, Limits
-from ingest.listening import twin_since
+from ingest.intake import Intake
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.window import Delivery
-from ingest.rates import DeviceRates, RateLimit, unlimited
+from ingest.options import SessionOptions
+from ingest.rates import DeviceRates, unlimited
 from ingest.stopping import give_up
-from ingest.subscriptions import CallButtons
+from ingest.twins import Twin
 from ingest.writer import Writer
 from storage.pool import is_passing_fault
 
@@ -40,41 +40,11 @@ _log = structlog.get_logger()
 _RETRY_FIRST_S: Final = 0.1
 _RETRY_MOST_S: Final = 2.0
 _EMERGENCY_CHECK_S: Final = 1.0
-# A beacon takes milliseconds. An urgent session that needs longer is in trouble, and so the bulk lane's press counts.
-_TWIN_WITHIN_S: Final = 2.0
 # So many messages are decoded between two looks at the sockets, under a millisecond: the way of a press through this
 # process has some five steps, and each would wait for a whole batch otherwise.
 _SLICE: Final = 100
 # What is committed and not acknowledged comes again. A commit that takes longer is stuck, and no reason to stay.
 _FINISH_WITHIN_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What a session is and how it works.
-
-    Attributes:
-        lane: urgent or bulk.
-        worker: the worker that runs it.
-        client_id: under which the broker keeps its queue.
-        max_batch: messages per transaction at most.
-        max_outstanding: messages read and not acknowledged at most; beyond it the broker keeps them.
-        session_expiry_s: how long the broker keeps the queue while nobody is connected.
-        rest_s: how long the socket rests after a small read, so that messages come in larger gulps: fewer reads and
-            fewer commits, at the cost of that much latency. Full reads are followed by the next one at once.
-        limits: which times are plausible.
-        rate: what one device may send; None: whatever it likes.
-    """
-
-    lane: Lane
-    worker: str
-    client_id: str
-    max_batch: int
-    max_outstanding: int
-    session_expiry_s: int
-    rest_s: float
-    limits: Limits
-    rate: RateLimit | None = None
 
 
 @dataclass(slots=True)
@@ -95,8 +65,7 @@ class Session:
         writer: stores the batches.
         emergency: told of presses that cannot be stored.
         may_connect: asked before each connection attempt; False ends the session as taken over.
-        twin: of a bulk session: the urgent session of this process at the same broker.
-        call_buttons: know what the twin is subscribed to.
+        twin: of a bulk session: the urgent session beside it.
         clock: tells the time.
     """
 
@@ -110,13 +79,11 @@ class Session:
         writer: Writer,
         emergency: EmergencyWebhook,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
-        twin: "Session | None" = None,
-        call_buttons: CallButtons | None = None,
+        twin: Twin | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.options = options
         self._twin = twin
-        self._call_buttons = call_buttons
         self.broker = str(endpoint)
         self.writer = writer
         self._beacon = Beacon(options.client_id)
@@ -226,7 +193,10 @@ class Session:
         while True:
             try:
                 await self.writer.ready()
-                await self._look_for_twins(work.batch)
+                if self._twin is not None:
+                    hearing = self.writer.hearing
+                    heard_until = None if hearing is None else hearing.until
+                    await self._twin.look(work.batch, heard_until=heard_until, now=self._clock())
                 async with self._committing:
                     await self.writer.store(work.batch, self._intake)
                     self._acknowledge(work)
@@ -259,25 +229,6 @@ class Session:
         except TimeoutError:
             return False
         return True
-
-    async def _look_for_twins(self, batch: Batch) -> None:
-        """Finds out of which events the urgent session is known to have got a copy of its own."""
-        if self._twin is None or all(each.twin_since for each in batch.happenings):
-            return
-        heard_until = self.writer.hearing.until if self.writer.hearing else None
-        if not any(self._twin_since(each, heard_until) for each in batch.happenings):
-            return
-        if await self._twin.heard(self._clock(), within_s=_TWIN_WITHIN_S):
-            batch.happenings = [
-                replace(each, twin_since=each.twin_since or self._twin_since(each, heard_until))
-                for each in batch.happenings
-            ]
-
-    def _twin_since(self, event: Happening, heard_until: datetime | None) -> datetime | None:
-        if self._twin is None or self._call_buttons is None:
-            return None
-        since = self._call_buttons.heard_since(self._twin.connection, event.device_name, event.message.topic)
-        return twin_since(event.message, heard_until, since)
 
     async def _beacon_loop(self) -> None:
         while True:

@@ -3,37 +3,33 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 import structlog
 from prometheus_client import REGISTRY
-from psycopg import AsyncConnection
 
 from devices.model import Lane
 from devices.registry import Drivers, discover
-from ingest import quarantine
+from ingest import housekeeping
 from ingest.emergency import EmergencyWebhook
 from ingest.errors import SessionTakenOver
 from ingest.intake import Limits
 from ingest.metrics import IngestMetrics
 from ingest.mqtt.options import ConnectionOptions, Endpoint
+from ingest.options import SessionOptions
 from ingest.ownership import RENEW_EVERY_S, BulkLease
 from ingest.rates import RateLimit
-from ingest.session import Session, SessionOptions
+from ingest.session import Session
 from ingest.stopping import give_up
 from ingest.subscriptions import CallButtons
+from ingest.twins import Twin
 from ingest.writer import Writer
-from storage import partitions
-from storage.pool import connect, is_passing_fault
 
 _log = structlog.get_logger()
 
-_HOUSEKEEPING_EVERY_S: Final = 60.0
-_PARTITIONS_AHEAD: Final = timedelta(days=62)
 _TAKEN_OVER_WAIT_S: Final = 10.0
 _URGENT_BATCH: Final = 50
 _URGENT_OUTSTANDING: Final = 5_000
@@ -132,7 +128,15 @@ class _Worker:
 
     def upkeep(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What outlives the sessions. A lease given back before would let a standby cut off their last answers."""
-        yield self._when_ready(self._housekeeping())
+        yield self._when_ready(
+            housekeeping.keep(
+                self._options.database_url,
+                late_window=self._options.limits.late_window,
+                quarantine_max_bytes=self._options.quarantine_max_bytes,
+                readings_ready=self._readings_ready,
+                clock=self._clock,
+            )
+        )
         yield self._when_ready(self._call_buttons.keep([session.connection for session in self._urgent_sessions]))
         for lease in self._leases:
             yield self._when_ready(lease.keep())
@@ -148,7 +152,7 @@ class _Worker:
         endpoint: Endpoint,
         lane: Lane,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
-        twin: Session | None = None,
+        twin: Twin | None = None,
     ) -> Session:
         options = self._options
         urgent = lane is Lane.URGENT
@@ -184,7 +188,6 @@ class _Worker:
             emergency=self.emergency,
             may_connect=may_connect,
             twin=twin,
-            call_buttons=self._call_buttons,
             clock=self._clock,
         )
 
@@ -209,7 +212,7 @@ class _Worker:
     async def _bulk(self, endpoint: Endpoint, lease: BulkLease, urgent: Session) -> None:
         while True:
             await lease.wait(held=True)
-            session = self._session(endpoint, Lane.BULK, lease.may_connect, urgent)
+            session = self._session(endpoint, Lane.BULK, lease.may_connect, Twin(urgent, self._call_buttons))
             with self.metrics.watching(session):
                 running = asyncio.create_task(session.run())
                 lost = asyncio.create_task(lease.wait(held=False))
@@ -225,32 +228,3 @@ class _Worker:
                 running.result()
             _log.warning("bulk_session_taken_over", broker=session.broker)
             await asyncio.sleep(RENEW_EVERY_S)
-
-    async def _housekeeping(self) -> None:
-        """Makes room for readings ahead of time, and keeps the quarantine within its limits."""
-        while True:
-            try:
-                connection = await connect(
-                    self._options.database_url, application_name="anju ingest housekeeping", autocommit=True
-                )
-                async with connection:
-                    while True:
-                        await self._keep_house(connection)
-                        await asyncio.sleep(_HOUSEKEEPING_EVERY_S)
-            except (psycopg.Error, OSError, TimeoutError) as error:
-                if not is_passing_fault(error):
-                    raise
-                _log.warning("housekeeping_postponed", reason=type(error).__name__)
-            await asyncio.sleep(1.0)
-
-    async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
-        now = self._clock()
-        await partitions.ensure(
-            connection,
-            from_=now - self._options.limits.late_window - timedelta(days=1),
-            to=now + _PARTITIONS_AHEAD,
-        )
-        self._readings_ready.set()
-        evicted = await quarantine.trim(connection, self._options.quarantine_max_bytes)
-        if evicted:
-            _log.warning("quarantine_trimmed", evicted=evicted)

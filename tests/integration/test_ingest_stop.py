@@ -17,6 +17,7 @@ from ingest.emergency import EmergencyWebhook
 from ingest.errors import SessionTakenOver
 from ingest.intake import Limits
 from ingest.mqtt.options import ConnectionOptions, Endpoint
+from ingest.options import SessionOptions
 from ingest.writer import Writer
 from storage import partitions
 from storage.pool import connect
@@ -155,7 +156,7 @@ async def test_a_session_that_lost_its_broker_to_another_goes_on_where_it_was(
     ready.set()
     urgent = session.Session(
         Endpoint(host="127.0.0.1", port=broker.port),
-        session.SessionOptions(
+        SessionOptions(
             lane=Lane.URGENT,
             worker="ingest",
             client_id=CLIENT_IDS[Lane.URGENT],
