@@ -224,6 +224,20 @@ async def test_who_cannot_is_told_no_more_in_this_alert_while_others_are_left(la
     await lane.expect(("sms", "duty-2", "raised_again"), (*DESK, "raised_again"))
 
 
+async def test_what_still_waits_for_who_cannot_does_not_leave(lane: Town) -> None:
+    await lane.report(press(1))
+    await lane.expect(("sms", "duty-1", "raised"), (*DESK, "raised"))
+    await lane.forward(seconds=10)
+    await lane.report(press(2, since=lane.clock.now))
+    await lane.expect((*DESK, "raised_again"))
+    # That they are told of it too would leave a minute after the first.
+    await lane.forward(seconds=10)
+    await commands.decline(lane.conn, await lane.alert(), lane.by("duty-1"))
+    await lane.expect(("sms", "duty-2", "escalated"))
+    await lane.forward(seconds=100)
+    await lane.expect()
+
+
 async def test_soft_asks_the_resident_first_and_goes_up_when_it_becomes_hard(lane: Town) -> None:
     await lane.report(dry(severity=Severity.SOFT))
     (sms, _) = sorted(await lane.expect(("sms", "resident", "ask"), (*DESK, "raised")), key=lambda sent: sent.channel)
