@@ -1,14 +1,17 @@
 """What is counted of alerts is what is in the database, and how long people took, whoever they were."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from prometheus_client import REGISTRY
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from alerts.counting import Counting
+from alerts.dispatch import Dispatcher
 from alerts.findings import Verdict
 from alerts.life import commands
 from alerts.life.commands import By
@@ -80,18 +83,37 @@ async def test_each_taking_counts_once_and_again_after_it_was_free(database: Asy
             assert taken("urgent") == (before + times, before_s + total_s), who
 
 
-async def test_a_taking_by_command_line_counts_like_any_other(
-    database: AsyncConnection[TupleRow], database_url: str
+async def test_a_running_role_counts_what_was_taken_by_command_line(
+    database: AsyncConnection[TupleRow], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("alerts.dispatch._COUNT_EVERY_S", 0.0)
     await register_homes(database, 1)
     raised_at = datetime.now(UTC) - timedelta(seconds=30)
     await report_now(database, press(1, since=raised_at), now=raised_at)
-    counting, takings = Counting(()), Takings(database)
-    await counting.count(database, takings, NOON)
+    dispatcher = Dispatcher(
+        database_url=database_url, channels=(), worker="counting", clock=lambda: datetime.now(UTC), lease_s=0.2
+    )
     before, before_s = taken("urgent")
-    ended = anju("alert", "ack", str(await the_sos(database)), "--by", "li", ANJU_DATABASE_URL=database_url)
-    assert ended.code == 0, ended.err
-    await counting.count(database, takings, NOON)
+    number, stop = await the_sos(database), asyncio.Event()
+
+    async def reading() -> bool:
+        """The role holds the lock, and so has begun to read."""
+        cursor = await database.execute(
+            "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+        )
+        return await cursor.fetchone() is not None
+
+    async def counted() -> bool:
+        return taken("urgent")[0] > before
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run(stop))
+        await soon(reading)
+        ended = await asyncio.to_thread(anju, "alert", "ack", str(number), "--by", "li", ANJU_DATABASE_URL=database_url)
+        assert ended.code == 0, ended.err
+        await soon(counted)
+        stop.set()
     times, total_s = taken("urgent")
     assert times == before + 1
     assert total_s - before_s >= 30
