@@ -70,6 +70,7 @@ def water(
 
     One home for each meter. Needs no database and no settings. Ends with 3 when the file has no usable row.
     """
+    _apart(file, alerts_out, report)
     plan = _plan(_policy(policy), _span(from_, to), tz, upload)
     plan = replace(plan, injections=inject, seed=seed, draws_lines=report is not None)
     with _opened(alerts_out) as alerts, _opened(report) as page, _progress() as show:
@@ -92,6 +93,12 @@ def water(
         show_table(*homes_table(tested))
     for table in tables(total):
         show_table(*table)
+
+
+def _apart(file: Path, alerts_out: Path | None, report: Path | None) -> None:
+    named = [path.resolve() for path in (file, alerts_out, report) if path is not None]
+    if len(set(named)) < len(named):
+        raise Usage("the recording, --alerts-out and --report must be different files")
 
 
 def _span(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
@@ -135,20 +142,23 @@ def _policy(file: Path | None) -> "Policy":
 
 @contextmanager
 def _opened(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that stands under its name only when it is whole."""
+    """A file that stands under its name only when it is whole; into a device, a pipe or a link it goes at once."""
     if path is None:
         yield None
         return
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    stays = path.is_symlink() or (path.exists() and not path.is_file())
+    unfinished = path if stays else path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("w", encoding="utf-8", newline="\n") as out:
             yield out
-        unfinished.replace(path)
+        if not stays:
+            unfinished.replace(path)
     except OSError as error:
         raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        if not stays:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
 
 def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
