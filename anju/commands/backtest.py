@@ -1,9 +1,8 @@
 """`anju backtest`: how well the rules would have judged what was recorded."""
 
 import csv
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import sub
 from pathlib import Path
 from statistics import median
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anju.commands.backtest_progress import progress
 from anju.commands.backtest_water import water
 from anju.errors import InputRefused, Usage
 from anju.output import JSON_OPTION, complain, say, show_json, show_table
@@ -70,8 +70,8 @@ def _judge_all(directory: Path) -> "list[Judged]":
     rests_g: list[float] = []
     steps_s: list[float] = []
     strangers = unseen = 0
-    with progress("falls") as told:
-        for recorded in read_samples(directory, told):
+    with progress("falls") as show:
+        for recorded in read_samples(directory, partial(show, "falls")):
             trial = trials.get(recorded.trial)
             if trial is None:
                 strangers += 1
@@ -199,18 +199,3 @@ def _as_json(group: "Figures") -> dict[str, object]:
 
 def _rate_json(rate: "Rate") -> dict[str, float | None]:
     return {"share": rate.share, "low": rate.low, "high": rate.high}
-
-
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error where that is a terminal; is told the share that is done, 0 to 1."""
-    if not sys.stderr.isatty():
-        yield lambda _share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(label), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(label, total=1.0)
-        yield lambda share: shown.update(task, completed=share)

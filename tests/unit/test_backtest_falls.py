@@ -242,9 +242,9 @@ def test_figures_to_reach(
 
 
 def test_no_bar_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    from anju.commands.backtest import progress
+    from anju.commands.backtest_progress import progress
 
     assert not sys.stderr.isatty()
-    with progress("falls") as told:
-        told(0.5)
+    with progress("falls") as show:
+        show("falls", 0.5)
     assert capsys.readouterr().err == ""

@@ -99,6 +99,12 @@ def test_delays_stand_beside_the_plain_rule(water: Water, file: Path) -> None:
     assert water(file, "--tz", "UTC", "--inject", 20, "--seed", 2, "--json").json["injected"] != injected
 
 
+def test_where_nothing_can_be_cut_in_this_is_said(water: Water, tmp_path: Path) -> None:
+    ended = water(written(tmp_path / "r.csv", rows(record(HOME * 3))), "--inject", 5, "--json")
+    assert (ended.code, ended.json["injected"]) == (0, None)
+    assert "nothing is cut in" in ended.err
+
+
 def test_people_get_tables(water: Water, file: Path) -> None:
     ended = water(file, "--tz", "UTC", "--inject", 3)
     assert "2 homes, 1.4 home-months" in ended.out
@@ -121,6 +127,7 @@ def test_limits_to_try_come_from_a_file(water: Water, file: Path, tmp_path: Path
         ("inactivity_window_h = 0", "inactivity_window_h"),
         ("inactivity_windw_h = 12", "inactivity_windw_h"),
         ("inactivity_window_h = ", "is not TOML"),
+        ("inactivity_window_h = 30", "inactivity_window_h (30) is more than inactivity_hard_window_h (24)"),
     ],
 )
 def test_a_faulty_policy_is_wrong_usage(water: Water, file: Path, tmp_path: Path, content: str, says: str) -> None:
