@@ -47,9 +47,14 @@ def falls(
     above 2.5 g" gets right. A trial without samples, or with too few, counts as no fall, and this is said.
     """
     from rules.motion.errors import MotionError
+    from rules.motion.trials import SAMPLES, TRIALS
 
     if predictions_out is not None and not predictions_out.absolute().parent.is_dir():
         raise Usage(f"--predictions-out: there is no folder {predictions_out.absolute().parent}")
+    if predictions_out is not None and predictions_out.resolve() in {
+        (directory / n).resolve() for n in (TRIALS, SAMPLES)
+    }:
+        raise Usage(f"--predictions-out: {predictions_out} is what is to be judged")
     try:
         judged = _judge_all(directory)
     except MotionError as error:

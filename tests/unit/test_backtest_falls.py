@@ -197,6 +197,14 @@ def test_what_is_missing_is_named(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, str(folder), "--predictions-out", str(folder / "nowhere" / "p.csv")).code == 2
 
 
+def test_predictions_are_not_written_over_what_is_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("trials.csv", "samples.csv.gz"):
+        before = (folder / name).read_bytes()
+        ended = run(capsys, str(folder), "--predictions-out", str(folder / name))
+        assert (ended.code, "what is to be judged" in ended.err) == (2, True)
+        assert (folder / name).read_bytes() == before
+
+
 def test_intervals_are_over_people_and_repeatable() -> None:
     def one(subject: str, told: bool) -> Judged:
         trial = Trial(name="", subject=subject, position="waist", activity="trip", is_fall=True)
