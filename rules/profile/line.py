@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Final, Self
 
 from rules.dry import tolerance_s
@@ -111,20 +112,33 @@ class Profile:
         return None
 
 
-def never_falling(workday: list[int], free: list[int]) -> tuple[Line, Line]:
+def never_falling(workday: Line, free: Line) -> tuple[Line, Line]:
     """The lines with each silence judged no more mildly than any that begins later, on the next day of either kind too.
 
     Whoever has been silent for longer cannot be the less to worry about.
     """
-    earliest = 2 * SLOTS
-    for _ in range(2):
-        for line in (workday, free):
-            latest = earliest
-            for slot in range(SLOTS - 1, -1, -1):
-                latest = min(latest, slot + line[slot])
-                line[slot] = latest - slot
-        earliest = SLOTS + min(workday[0], free[0])
-    return tuple(workday), tuple(free)
+    next_day = SLOTS + min(_soonest(workday), _soonest(free))
+    return _falling_by_one(workday, next_day), _falling_by_one(free, next_day)
+
+
+def _soonest(line: Line) -> int:
+    """The earliest half hour, from midnight on, by which any silence of the day is too long."""
+    soonest: int = min(map(add, line, range(SLOTS)))
+    return soonest
+
+
+def _falling_by_one(line: Line, latest: int) -> Line:
+    """The lengths, each ending no later than what begins later in the day does, and than `latest`."""
+    lengths = list[int]()
+    for slot in range(SLOTS - 1, -1, -1):
+        length = line[slot]
+        if slot + length < latest:
+            latest = slot + length
+        else:
+            length = latest - slot
+        lengths.append(length)
+    lengths.reverse()
+    return tuple(lengths)
 
 
 def _written(line: Line) -> str:
