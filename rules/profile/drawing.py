@@ -49,7 +49,7 @@ def _summed(lived: Iterable[Lived], until_s: float, per_half_life: float) -> tup
 
 def _spread_risk(at_risk_h: Sequence[float], tuning: Tuning) -> list[float]:
     """The hours at risk about each half hour, with what days of the other kind tell of it."""
-    shares = [share for _, share in tuning.weights()]
+    shares = _shares(tuning)
     width, reach = len(shares), len(shares) // 2
     workdays_h, free_h = at_risk_h[:SLOTS], at_risk_h[SLOTS:]
     spread_h = list[float]()
@@ -64,7 +64,7 @@ def _spread_told(told: Sequence[Told], tuning: Tuning) -> list[list[float]]:
     """For each half hour of either kind of day what `pricing.best` goes by."""
     rows = [[0.0] * (1 + MOST - LEAST) for _ in range(SLOTS * len(DayKind))]
     tells, other = _tells(tuning), tuning.other_kind
-    reach = len(tuning.weights()) // 2
+    reach = len(_shares(tuning)) // 2
     ring = [(rows[slot % SLOTS], rows[SLOTS + slot % SLOTS]) for slot in range(-reach, SLOTS + reach)]
     on_workdays, on_free = told
     for key in on_workdays | on_free:
@@ -79,6 +79,12 @@ def _spread_told(told: Sequence[Told], tuning: Tuning) -> list[list[float]]:
             workday[place] += share * workdays
             day_off[place] += share * free
     return rows
+
+
+@lru_cache(maxsize=16)
+def _shares(tuning: Tuning) -> Sequence[float]:
+    """How much of itself a silence adds to the rows around its own, the earliest first."""
+    return [share for _, share in tuning.weights()]
 
 
 @lru_cache(maxsize=16)

@@ -54,8 +54,14 @@ def uses(segment: Segment) -> list[int]:
 
 def covered_s(segments: Iterable[Segment]) -> float:
     """How long readings came often enough to tell a habit by."""
-    steps_s: Iterable[float] = chain.from_iterable(map(sub, segment.at_s[1:], segment.at_s) for segment in segments)
-    return sum(filter(LONGEST_STEP_S.__ge__, steps_s))
+    often_s = 0.0
+    for segment in segments:
+        at_s = segment.at_s
+        if max(map(sub, at_s[1:], at_s), default=0.0) <= LONGEST_STEP_S:
+            often_s += at_s[-1] - at_s[0]
+        else:
+            often_s += sum(filter(LONGEST_STEP_S.__ge__, map(sub, at_s[1:], at_s)))
+    return often_s
 
 
 def wait_s(stretches: Iterable[Sequence[float]]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import add
 from typing import Final, Self
 
@@ -60,8 +61,7 @@ class Profile:
         day, slot = slot_of(since_s, zone)
         line = self.lines[strictness][DayKind.WORKDAY if is_workday(day) else DayKind.FREE]
         too_long_s = instant_s(day, slot + line[slot], zone)
-        least_s, most_s = (hours * 3600.0 - tolerance_s(hours * 3600.0) for hours in (min_h, max_h))
-        return min(max(too_long_s, since_s + least_s), since_s + most_s)
+        return min(max(too_long_s, since_s + _short_of_s(min_h)), since_s + _short_of_s(max_h))
 
     def hard_at(
         self,
@@ -112,6 +112,11 @@ class Profile:
         return None
 
 
+@lru_cache(maxsize=64)
+def _short_of_s(hours: float) -> float:
+    return hours * 3600.0 - tolerance_s(hours * 3600.0)
+
+
 def never_falling(workday: Line, free: Line) -> tuple[Line, Line]:
     """The lines with each silence judged no more mildly than any that begins later, on the next day of either kind too.
 
@@ -129,7 +134,7 @@ def _soonest(line: Line) -> int:
 
 def _falling_by_one(line: Line, latest: int) -> Line:
     """The lengths, each ending no later than what begins later in the day does, and than `latest`."""
-    lengths = list[int]()
+    lengths: list[int] = []
     for slot in range(SLOTS - 1, -1, -1):
         length = line[slot]
         if slot + length < latest:

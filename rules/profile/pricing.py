@@ -69,7 +69,8 @@ def best(ended: Sequence[float], at_risk_h: float, stays: float) -> list[int]:
     """
     if at_risk_h <= 0.0:
         return [MOST] * len(STRICTNESS_H)
-    alarms, found, place = _alarms(ended, stays, few=at_risk_h * _WORTH[-1]), list[int](), 0
+    found: list[int] = []
+    alarms, place = _alarms(ended, stays, few=at_risk_h * _WORTH[-1]), 0
     for worth in _WORTH:
         # The dearer an alarm, the longer the wait; but not where waiting costs more than all that it may save.
         fewer, least = at_risk_h * worth, alarms[place]
@@ -92,14 +93,17 @@ def _alarms(ended: Sequence[float], stays: float, *, few: float) -> list[float]:
     So few are not worth another half hour, whatever it saves.
     """
     late, weights, stays_half = ended[0], ended[1:], stays**0.5
-    lasting, alarms = sum(weights), list[float]()
+    lasting = sum(weights)
+    alarms: list[float] = []
     for weight in weights:
         lasts = lasting + late
         alarms.append(lasts)
         if lasts <= few:
             return alarms
-        # Those that ended within a half hour did so in the middle of it.
-        late = late * stays + weight * stays_half
-        lasting -= weight
+        late *= stays
+        if weight:  # at most half hours nothing ends
+            # Those that ended within a half hour did so in the middle of it.
+            late += weight * stays_half
+            lasting -= weight
     alarms.append(late)
     return alarms
