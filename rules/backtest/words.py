@@ -2,9 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from copy import copy
+from datetime import datetime, timedelta
 from itertools import compress, count
-from operator import ne
-from typing import Final
+from operator import ne, sub
+from typing import Final, NamedTuple
 
 from rules.flow import LEAST_INTERVALS, PAUSE_LEAST_S
 from rules.rule import Word
@@ -14,6 +16,19 @@ _STEPS_L: Final = (10.0, 100.0)
 _ROUNDING_L: Final = 1e-3
 _DAY_S: Final = 86_400.0
 _NEVER_S: Final = float("-inf")
+
+
+class Heard(NamedTuple):
+    """What so many readings tell by themselves.
+
+    Attributes:
+        moves: how many moves they show.
+        word: without these.
+    """
+
+    readings: int
+    moves: int
+    word: Word
 
 
 class Words:
@@ -40,33 +55,56 @@ class Words:
         self._moved_l = [totals_l[place] - totals_l[place - 1] for place in places]
         self._surely_l = [surely_l[place - 1] for place in places] if surely_l else []
         self._flowing_s = self._after_pauses()
+        self._gaps: dict[float, Sequence[int]] = {}
+
+    def standing_still(self, place: int, totals_l: Sequence[float]) -> "Words":
+        """The same of a register that no longer moves from the reading at `place` on.
+
+        It tells of no more base flow than one that goes on.
+        """
+        still = copy(self)
+        still._totals_l, still._places = totals_l, self._places[: bisect_left(self._places, place)]
+        return still
+
+    def heard(self, readings: int) -> Heard:
+        """What so many readings, and the moves that they show, tell by themselves."""
+        moves = self.moves(readings)
+        word = Word(
+            instant(self._received_s[readings - 1]),
+            self._measured_s[readings - 1],
+            flowing_s=self.flowing_s(moves, readings),
+            is_exact=self.is_exact(moves, readings),
+        )
+        return Heard(readings, moves, word)
+
+    def unheard_at(self, readings: int, within: timedelta) -> datetime:
+        """When nothing will have been heard for so long, for the first time after so many readings."""
+        within_s = within.total_seconds()
+        gaps = self._gaps.get(within_s)
+        if gaps is None:
+            received_s = self._received_s
+            gaps = [*compress(count(), map(within_s.__lt__, map(sub, received_s[1:], received_s))), len(received_s) - 1]
+            self._gaps[within_s] = gaps
+        return instant(self._received_s[gaps[bisect_left(gaps, readings - 1)]]) + within
 
     def moves(self, heard: int) -> int:
         """How many moves so many readings show."""
         return bisect_left(self._places, heard)
 
-    def heard(self, moves: int, heard: int) -> Word:
-        """What so many readings, and the moves that they show, tell by themselves."""
-        return Word(
-            instant(self._received_s[heard - 1]),
-            self._measured_s[heard - 1],
-            flowing_s=self.flowing_s(moves, heard),
-            is_exact=self.is_exact(moves, heard),
-        )
-
-    def since(self, before: int, moves: int, heard: Word) -> Word:
+    def since(self, before: int, heard: Heard) -> Word:
         """The same with the moves that were not known before."""
+        _, moves, word = heard
         if before == moves:
-            return heard
+            return word
         new = slice(before, moves)
         return Word(
-            heard.heard_at,
-            heard.covered_s,
+            word.heard_at,
+            word.covered_s,
             self._moved_s[new],
             self._moved_l[new],
             self._before_s[new],
-            heard.flowing_s,
-            heard.is_exact,
+            word.flowing_s,
+            word.is_exact,
             self._surely_l[new],
         )
 

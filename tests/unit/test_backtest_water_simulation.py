@@ -12,7 +12,8 @@ from alerts.findings import Kind, Severity
 from registry.policy import Policy
 from rules.backtest.cases import Told
 from rules.backtest.recording import read
-from rules.backtest.simulation import Home, Series, World
+from rules.backtest.series import Series
+from rules.backtest.simulation import Home, World
 from rules.backtest.trial import Plan, back_test
 from rules.backtest.uploads import Upload
 from rules.snapshot import instant
