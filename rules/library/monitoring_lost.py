@@ -6,7 +6,7 @@ incident is told in their place (`rules.area_watch`): a device that fell silent 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
@@ -16,8 +16,8 @@ from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import held
 from rules.expected import next_after, next_word
 from rules.held import Fate
-from rules.rule import Judgement, Stands, Word
-from rules.snapshot import Installation, Snapshot
+from rules.rule import Judgement, Word
+from rules.snapshot import Hearing, Installation, Snapshot
 
 _SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
 
@@ -52,6 +52,17 @@ class MonitoringLost:
             for device in snapshot.installations
             if device.removed_at is None and device.interval_s is not None
         ]
+        judgement = self._concluded(snapshot, devices, now)
+        if len(devices) != 1 or len(snapshot.installations) != 1 or snapshot.hearing is None or snapshot.troubles:
+            return judgement
+        lag = max(now - snapshot.hearing.until, timedelta())
+        is_quiet = devices[0].state is _State.HEARD and not judgement.findings
+        return judgement._replace(
+            stands=partial(self._told_again, _having_said(judgement, snapshot), lag),
+            heard_within=devices[0].limit + lag + _SLACK if is_quiet else None,
+        )
+
+    def _concluded(self, snapshot: Snapshot, devices: Sequence[_Device], now: datetime) -> Judgement:
         next_due = min((device.next_due for device in devices), default=now + self.max_latency)
         silent = sorted((d for d in devices if d.state is _State.SILENT), key=lambda d: (d.since, d.device.device))
         known_since = snapshot.ongoing.get(self.name)
@@ -66,7 +77,19 @@ class MonitoringLost:
         if told:
             heard_at = max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now)
             return Judgement(findings=(_cleared(snapshot, heard_at, "monitoring_heard_again"),), next_due=next_due)
-        return Judgement(next_due=next_due, stands=_while_heard(snapshot, devices, now))
+        return Judgement(next_due=next_due)
+
+    def _told_again(self, known: Snapshot, lag: timedelta, word: Word, at: datetime) -> Judgement:
+        """What it would conclude of a home with one device: a word tells all that this goes by."""
+        (device,) = known.installations
+        ongoing_since = known.ongoing.get(self.name)
+        if ongoing_since is not None and word.heard_at == device.heard_at and Kind.MONITORING_LOST in known.open_kinds:
+            # What was told stays so until it is heard.
+            due, stands = next_after(word.heard_at, device.interval, at), partial(self._told_again, known, lag)
+            return Judgement(next_due=due, ongoing_since=ongoing_since, stands=stands)
+        assert known.hearing is not None  # noqa: S101 (else nothing can be told)
+        heard = replace(device, heard_at=word.heard_at)
+        return self.evaluate(replace(known, installations=(heard,), hearing=Hearing(at - lag, known.hearing.since)), at)
 
     @staticmethod
     def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
@@ -101,33 +124,19 @@ def _heard_between(
     return heard_at if all(each.crossed_at is not None and heard_at < each.crossed_at for each in silent) else None
 
 
-def _while_heard(snapshot: Snapshot, devices: Sequence[_Device], now: datetime) -> Stands | None:
-    """Of the only device there is: nothing is to be said as long as it goes on being heard in time."""
-    if len(devices) != 1 or len(snapshot.installations) != 1 or snapshot.hearing is None:
-        return None
-    lag = max(now - snapshot.hearing.until, timedelta())
-    return partial(_heard_in_time, devices[0].limit + lag, snapshot.hearing.since)
-
-
-def _heard_in_time(limit: timedelta, heard_since: datetime, word: Word, at: datetime) -> Judgement | None:
-    lost_at = max(word.heard_at, heard_since) + limit
-    if at > lost_at:
-        return None
-    return Judgement(next_due=lost_at + _SLACK, stands=partial(_heard_in_time, limit, heard_since))
-
-
-def _while_silent(snapshot: Snapshot, silent: Sequence[_Device]) -> Stands | None:
-    """Of the only device there is: what was told stays so until it is heard."""
-    if len(silent) != 1 or len(snapshot.installations) != 1 or snapshot.troubles:
-        return None
-    return partial(_still_silent, silent[0])
-
-
-def _still_silent(silent: _Device, word: Word, at: datetime) -> Judgement | None:
-    if word.heard_at != silent.device.heard_at:
-        return None
-    due = next_after(word.heard_at, silent.device.interval, at)
-    return Judgement(next_due=due, ongoing_since=silent.since, stands=partial(_still_silent, silent))
+def _having_said(judgement: Judgement, snapshot: Snapshot) -> Snapshot:
+    """The home as the next look finds it, once what was said has been told."""
+    name, since = MonitoringLost.name, judgement.ongoing_since
+    ongoing = {key: at for key, at in snapshot.ongoing.items() if key != name}
+    open_kinds = snapshot.open_kinds
+    for finding in judgement.findings:
+        lost = {finding.kind}
+        open_kinds = open_kinds | lost if finding.verdict is Verdict.RAISE else open_kinds - lost
+    if since is not None:
+        ongoing[name] = since
+    if open_kinds == snapshot.open_kinds and ongoing == snapshot.ongoing:
+        return snapshot
+    return replace(snapshot, ongoing=ongoing, open_kinds=open_kinds)
 
 
 def _silent(
@@ -158,12 +167,7 @@ def _silent(
         lag = max(now - snapshot.hearing.until, timedelta())
         settled = min(until for _, until in fates if until is not None) + lag + _SLACK
         return Judgement(findings=over, next_due=min(next_due, settled), ongoing_since=since)
-    return Judgement(
-        findings=(*over, _lost(snapshot, silent)),
-        next_due=next_due,
-        ongoing_since=since,
-        stands=_while_silent(snapshot, silent),
-    )
+    return Judgement(findings=(*over, _lost(snapshot, silent)), next_due=next_due, ongoing_since=since)
 
 
 def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:
