@@ -5,6 +5,7 @@ then. So silence, which is for technicians, always waits a little; and where oth
 it and soft inactivity wait until the others had the time to follow. Hard inactivity and calls for help never wait.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final, NamedTuple
@@ -39,18 +40,27 @@ class Held(NamedTuple):
     until: datetime | None = None
 
 
-def silent(snapshot: Snapshot, *, since: datetime, crossed_at: datetime, limit: timedelta, interval: timedelta) -> Held:
+def silent(
+    troubles: Sequence[Trouble],
+    heard_until: datetime | None,
+    *,
+    since: datetime,
+    crossed_at: datetime,
+    limit: timedelta,
+    interval: timedelta,
+) -> Held:
     """What a device's silence is to the area.
 
     Args:
-        snapshot: the home.
+        troubles: those of the home.
+        heard_until: up to when we have heard.
         since: when it was heard last.
         crossed_at: when its limit passed, by the time up to which we have heard.
         limit: how long it may be silent.
         interval: how often it reports.
     """
     reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
-    concerned = _concerned(snapshot, Cause.SILENT, since + reach)
+    concerned = [trouble for trouble in troubles if trouble.cause == Cause.SILENT and since + reach >= trouble.since]
     if any(trouble.is_open for trouble in concerned):
         return Held(Fate.PART)
     settle = max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
@@ -58,7 +68,6 @@ def silent(snapshot: Snapshot, *, since: datetime, crossed_at: datetime, limit: 
     for trouble in concerned:
         # All that fell out together have crossed their limits, or are heard again, within an interval.
         until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
-    heard_until = snapshot.hearing.until if snapshot.hearing is not None else None
     return Held(Fate.HELD, until) if heard_until is None or heard_until <= until else Held(Fate.OWN)
 
 
@@ -102,7 +111,3 @@ def dry(
         if now < until + interval:
             return Held(Fate.HELD, until + interval)
     return Held(Fate.OWN)
-
-
-def _concerned(snapshot: Snapshot, cause: Cause, latest: datetime) -> list[Trouble]:
-    return [trouble for trouble in snapshot.troubles if trouble.cause == cause and latest >= trouble.since]

@@ -5,6 +5,7 @@ and only the others are asked by a look.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from alerts.findings import Finding
 from rules.backtest.words import Heard, Words
 from rules.evaluate import Look, Standing
-from rules.rule import Rule
+from rules.rule import Judgement, Rule
 
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -24,12 +25,16 @@ class _Asked:
     """A rule with what it said last.
 
     Attributes:
-        moves: by how many moves of the register it did.
+        until: before this no data can change it.
+        judged_at: when it was asked by a look.
+        moves: by how many moves of the register it said it.
         learned_anew: other habits have come to count since.
     """
 
     max_latency: timedelta
-    standing: Standing
+    judgement: Judgement
+    until: datetime
+    judged_at: datetime
     moves: int
     learned_anew: bool = False
 
@@ -60,10 +65,7 @@ class Standings:
         """The same for another future."""
         twin = Standings((), words)
         twin._max_latency, twin._dues = self._max_latency, list(self._dues)
-        twin._asked = {
-            name: _Asked(asked.max_latency, asked.standing, asked.moves, asked.learned_anew)
-            for name, asked in self._asked.items()
-        }
+        twin._asked = {name: copy(asked) for name, asked in self._asked.items()}
         return twin
 
     @property
@@ -74,7 +76,7 @@ class Standings:
     @property
     def by_rule(self) -> Mapping[str, Standing]:
         """What a look goes by: it asks the rules that are due, and those of which nothing stands."""
-        return {name: asked.standing for name, asked in self._asked.items()}
+        return {name: Standing(asked.judgement, asked.until, asked.judged_at) for name, asked in self._asked.items()}
 
     def tell(self, now: datetime, readings: int) -> Telling:
         """Asks the rules that are due for what they can tell from little.
@@ -92,12 +94,12 @@ class Standings:
         while dues and dues[0][0] <= now:
             _, name = heappop(dues)
             asked = self._asked[name]
-            before = asked.standing.judgement
-            if before.stands is None:
+            stands = asked.judgement.stands
+            if stands is None:
                 is_all = False
                 continue
-            word = self._words.since(asked.moves, heard)
-            again = before.stands(word._replace(learned_anew=True) if asked.learned_anew else word, now)
+            word = heard.word if asked.moves == heard.moves else self._words.since(asked.moves, heard)
+            again = stands(word._replace(learned_anew=True) if asked.learned_anew else word, now)
             if again is None:
                 is_all = False
                 continue
@@ -105,36 +107,34 @@ class Standings:
             if again.heard_within is not None:
                 until = max(until, self._words.unheard_at(readings, again.heard_within))
             heappush(dues, (until, name))
-            asked.standing, asked.moves, asked.learned_anew = Standing(again, until, now), heard.moves, False
-            findings += again.findings
+            asked.judgement, asked.until, asked.moves, asked.learned_anew = again, until, heard.moves, False
+            if again.findings:
+                findings += again.findings
         return Telling(findings, is_all)
 
     def keep(self, look: Look, now: datetime, readings: int) -> None:
         """What a look leaves: of rules that it asked what they said then, and nothing of those that failed."""
-        moves = self._words.moves(readings)
-        kept: dict[str, _Asked] = {}
-        for name, standing in look.standing.items():
-            if standing.judged_at != now:
+        moves, kept = self._words.moves(readings), dict[str, _Asked]()
+        for name, (judgement, until, judged_at) in look.standing.items():
+            if judged_at != now:
                 kept[name] = self._asked[name]
                 continue
-            judgement, until, _ = standing
-            if judgement.heard_within is not None:
-                until = max(until, self._words.unheard_at(readings, judgement.heard_within))
-                standing = Standing(judgement, until, now)
-            kept[name] = _Asked(self._max_latency[name], standing, moves)
+            within = judgement.heard_within
+            until_at = until if within is None else max(until, self._words.unheard_at(readings, within))
+            kept[name] = _Asked(self._max_latency[name], judgement, until_at, judged_at, moves)
         self._asked = kept
-        self._dues = [(asked.standing.until, name) for name, asked in kept.items()]
+        self._dues = [(asked.until, name) for name, asked in kept.items()]
         heapify(self._dues)
 
     def learned_anew(self, now: datetime) -> None:
         """Other habits count from now on: each rule is asked whether that changes anything."""
         for asked in self._asked.values():
-            asked.standing, asked.learned_anew = asked.standing._replace(until=now), True
+            asked.until, asked.learned_anew = now, True
         self._dues = [(now, name) for name in self._asked]
 
     def judged_until(self, known: datetime) -> datetime:
         """The measured time up to which the rules have judged, those included that could tell without a look."""
-        judged = [asked.standing.judgement.judged_until for asked in self._asked.values()]
+        judged = [asked.judgement.judged_until for asked in self._asked.values()]
         return min([until for until in judged if until is not None], default=known)
 
     def ongoing(self, known: Mapping[str, datetime]) -> Mapping[str, datetime]:
@@ -143,6 +143,6 @@ class Standings:
         Args:
             known: by the last look.
         """
-        now = {name: asked.standing.judgement.ongoing_since for name, asked in self._asked.items()}
+        now = {name: asked.judgement.ongoing_since for name, asked in self._asked.items()}
         others = {name: since for name, since in known.items() if name not in now}
         return others | {name: since for name, since in now.items() if since is not None}
