@@ -102,6 +102,11 @@ class Readings:
         received = bisect_right(self._series.received_s, now_s)
         return min(received, bisect_left(self._series.measured_s, now_s + _AHEAD_S))
 
+    def next_received_s(self, received: int) -> float:
+        """When there will be more than so many readings; infinite where there are no more."""
+        received_s = self._series.received_s
+        return received_s[received] if received < len(received_s) else float("inf")
+
     def installation(self, from_s: float, earliest_s: float, now_s: float) -> Installation:
         """The meter with what is read of it; the same one as long as that is the same readings.
 

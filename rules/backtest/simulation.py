@@ -64,8 +64,7 @@ class Home:
         surely_l = () if readings.course is None else readings.course.surely_l
         self._words = Words(series.measured_s, series.totals_l, series.received_s, surely_l)
         self._begins_at = series.begins_at
-        self._late_window_s = world.late_window.total_seconds()
-        self._standings = Standings(world.rules, self._words)
+        self._standings = Standings(world.rules, readings, self._words, world.late_window)
         self._tells = world.leaves_standing and readings.in_time
         # What a look leaves for the next one, as the database keeps it.
         self._due_at = max(watched_from, series.begins_at)
@@ -73,7 +72,7 @@ class Home:
         self._ongoing: Mapping[str, datetime] = MappingProxyType({})
         self._failures: Mapping[str, Failure] = MappingProxyType({})
         self._learns = world.learn if world.policy.inactivity_learned else None
-        self._learns_at = _BEGINNING
+        self._learns_at = _NEVER if self._learns is None else _BEGINNING
         self._profiles: tuple[Learned, ...] = ()
         self._counted: tuple[Learned, ...] = ()
         self._counts_until = _BEGINNING
@@ -86,9 +85,9 @@ class Home:
         twin = Home.__new__(Home)
         twin.__dict__.update(self.__dict__)
         twin._series = series = self._series.standing_still(place)
-        twin._readings, twin._learns = self._readings.of(series), None
+        twin._readings, twin._learns, twin._learns_at = self._readings.of(series), None, _NEVER
         twin._words = self._words.standing_still(place, series.totals_l)
-        twin._standings = self._standings.of(twin._words)
+        twin._standings = self._standings.of(twin._readings, twin._words)
         twin.cases, twin.rule_errors = self.cases.copy(), {}
         return twin
 
@@ -114,26 +113,23 @@ class Home:
                 self._learn(learned_at(self._home_id, now), self._learns)
             if now >= self._counts_until:
                 self._count(now)
-            has_found = self._wake(now) if is_due and self._tells else self._look(now)
+            if is_due and self._tells:
+                has_found = self._wake(now, min(until, *extra[:1], self._learns_at, self._counts_until))
+            else:
+                has_found = self._look(now)
             if has_found and enough is not None and enough(self.cases):
                 return
 
-    def _wake(self, now: datetime) -> bool:
+    def _wake(self, now: datetime, before: datetime) -> bool:
         """Asks the rules that are due: by a look, where they cannot all tell from little. True: something was found."""
-        now_s = now.timestamp()
-        readings = self._readings.received_by(now_s)
-        if not readings or self._series.measured_s[readings - 1] < now_s - self._late_window_s:
-            return self._look(now)
-        findings, is_all = self._standings.tell(now, readings)
+        retries = [failure.retry_at for failure in self._failures.values()]
+        at, findings, is_all = self._standings.tell(now, min([before, *retries]))
         if findings:
-            self.cases.report(findings, now)
-        if not is_all or any(failure.retry_at <= now for failure in self._failures.values()):
-            return self._look(now) or bool(findings)
-        self._due_at = self._next_due()
+            self.cases.report(findings, at)
+        if not is_all or any(retry_at <= at for retry_at in retries):
+            return self._look(at) or bool(findings)
+        self._due_at = min([self._standings.due_at, *retries])
         return bool(findings)
-
-    def _next_due(self) -> datetime:
-        return min([self._standings.due_at, *(failure.retry_at for failure in self._failures.values())])
 
     def _look(self, now: datetime) -> bool:
         standings = self._standings
@@ -145,9 +141,10 @@ class Home:
         self._due_at, self._looked_until = look.due_at, look.looked_until
         self._ongoing, self._failures = look.ongoing, look.failures
         if self._world.leaves_standing:
-            standings.keep(look, now, self._readings.received_by(now.timestamp()))
+            standings.keep(look, now)
         if self._tells:
-            self._due_at = max(self._next_due(), now + _SHORTEST_WAIT)
+            retries = [failure.retry_at for failure in look.failures.values()]
+            self._due_at = max(min([standings.due_at, *retries]), now + _SHORTEST_WAIT)
         if look.errors:
             self.rule_errors |= look.errors
         if look.findings:

@@ -12,6 +12,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from alerts.findings import Finding
+from rules.backtest.series import Readings
 from rules.backtest.words import Heard, Words
 from rules.evaluate import Look, Standing
 from rules.rule import Judgement, Rule
@@ -40,8 +41,14 @@ class _Asked:
 
 
 class Telling(NamedTuple):
-    """What rules could tell without a look, and whether that is all that was due."""
+    """What rules could tell without a look.
 
+    Attributes:
+        at: the moment at which they were asked last.
+        is_all: nobody is left that was due.
+    """
+
+    at: datetime
     findings: Sequence[Finding]
     is_all: bool
 
@@ -51,21 +58,26 @@ class Standings:
 
     Args:
         rules: that it is judged by.
-        words: what comes of its meter.
+        readings: of its meter.
+        words: what comes of that.
+        late_window: where nothing was heard for so long, nothing is told from little.
     """
 
-    def __init__(self, rules: Iterable[Rule], words: Words) -> None:
+    def __init__(self, rules: Iterable[Rule], readings: Readings, words: Words, late_window: timedelta) -> None:
         self._max_latency = {rule.name: rule.max_latency for rule in rules}
-        self._words = words
+        self._readings, self._words = readings, words
+        self._late_window_s = late_window.total_seconds()
         self._asked: dict[str, _Asked] = {}
         self._dues: list[tuple[datetime, str]] = []  # a heap; without those that could not tell
         self._heard: Heard | None = None
+        self._heard_from_s = self._heard_until_s = float("-inf")
 
-    def of(self, words: Words) -> "Standings":
+    def of(self, readings: Readings, words: Words) -> "Standings":
         """The same for another future."""
-        twin = Standings((), words)
-        twin._max_latency, twin._dues = self._max_latency, list(self._dues)
+        twin = copy(self)
+        twin._readings, twin._words, twin._dues = readings, words, list(self._dues)
         twin._asked = {name: copy(asked) for name, asked in self._asked.items()}
+        twin._heard_until_s = float("-inf")
         return twin
 
     @property
@@ -78,42 +90,56 @@ class Standings:
         """What a look goes by: it asks the rules that are due, and those of which nothing stands."""
         return {name: Standing(asked.judgement, asked.until, asked.judged_at) for name, asked in self._asked.items()}
 
-    def tell(self, now: datetime, readings: int) -> Telling:
-        """Asks the rules that are due for what they can tell from little.
+    def tell(self, now: datetime, before: datetime) -> Telling:
+        """Asks the rules at their dues for what they can tell from little, as long as that is all there is to do.
 
         Args:
-            now: the moment.
-            readings: so many were received by then.
+            now: the moment at which the first of them are due.
+            before: they are not asked from then on, but for the first of them.
         """
-        dues = self._dues
-        heard = self._heard
-        if heard is None or heard.readings != readings:
-            heard = self._heard = self._words.heard(readings)
+        dues, words, asked_by = self._dues, self._words, self._asked
         findings: list[Finding] = []
-        soonest, is_all = now + _SHORTEST_WAIT, bool(self._asked)  # at the first look nothing stands
-        while dues and dues[0][0] <= now:
-            _, name = heappop(dues)
-            asked = self._asked[name]
-            stands = asked.judgement.stands
-            if stands is None:
-                is_all = False
-                continue
-            word = heard.word if asked.moves == heard.moves else self._words.since(asked.moves, heard)
-            again = stands(word._replace(learned_anew=True) if asked.learned_anew else word, now)
-            if again is None:
-                is_all = False
-                continue
-            until = max(min(again.next_due, now + asked.max_latency), soonest)
-            if again.heard_within is not None:
-                until = max(until, self._words.unheard_at(readings, again.heard_within))
-            heappush(dues, (until, name))
-            asked.judgement, asked.until, asked.moves, asked.learned_anew = again, until, heard.moves, False
-            if again.findings:
-                findings += again.findings
-        return Telling(findings, is_all)
+        while True:
+            heard = self._heard_by(now.timestamp())
+            if heard is None or not asked_by:
+                return Telling(now, findings, is_all=False)
+            readings, moves, word = heard
+            soonest, is_all = now + _SHORTEST_WAIT, True
+            while dues and dues[0][0] <= now:
+                _, name = heappop(dues)
+                asked = asked_by[name]
+                stands = asked.judgement.stands
+                if stands is None:
+                    is_all = False
+                    continue
+                news = word if asked.moves == moves else words.since(asked.moves, heard)
+                again = stands(news._replace(learned_anew=True) if asked.learned_anew else news, now)
+                if again is None:
+                    is_all = False
+                    continue
+                until = max(min(again.next_due, now + asked.max_latency), soonest)
+                if again.heard_within is not None:
+                    until = max(until, words.unheard_at(readings, again.heard_within))
+                heappush(dues, (until, name))
+                asked.judgement, asked.until, asked.moves, asked.learned_anew = again, until, moves, False
+                if again.findings:
+                    findings += again.findings
+            if findings or not is_all or not dues or dues[0][0] >= before:
+                return Telling(now, findings, is_all)
+            now = dues[0][0]
 
-    def keep(self, look: Look, now: datetime, readings: int) -> None:
+    def _heard_by(self, now_s: float) -> Heard | None:
+        """What was heard by a moment; None where that is nothing, or nothing for too long."""
+        if not self._heard_from_s <= now_s < self._heard_until_s:
+            self._heard_from_s, count = now_s, self._readings.received_by(now_s)
+            self._heard_until_s = self._readings.next_received_s(count)
+            self._heard = self._words.heard(count) if count else None
+        heard = self._heard
+        return None if heard is None or heard.word.covered_s < now_s - self._late_window_s else heard
+
+    def keep(self, look: Look, now: datetime) -> None:
         """What a look leaves: of rules that it asked what they said then, and nothing of those that failed."""
+        readings = self._readings.received_by(now.timestamp())
         moves, kept = self._words.moves(readings), dict[str, _Asked]()
         for name, (judgement, until, judged_at) in look.standing.items():
             if judged_at != now:
