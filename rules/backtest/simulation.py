@@ -169,10 +169,13 @@ class Home:
         self._counts_until = _BEGINNING
 
     def _count(self, now: datetime) -> None:
-        """Goes by the habits that count from now on."""
-        counted = counting(self._profiles, now)
-        if counted != self._counted:
-            self._counted = counted
+        """Goes by the habits that count from now on.
+
+        Where one that counted before the newest is dropped, that has long said all of what both say another way.
+        """
+        counted, known = counting(self._profiles, now), self._counted
+        self._counted = counted
+        if counted[-1:] != known[-1:]:
             self._standings.learned_anew(now)
         self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
 
