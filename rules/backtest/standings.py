@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heapreplace
 from typing import Final, NamedTuple
 
 from alerts.findings import Finding
@@ -103,24 +103,25 @@ class Standings:
             heard = self._heard_by(now.timestamp())
             if heard is None or not asked_by:
                 return Telling(now, findings, is_all=False)
-            readings, moves, word = heard
-            soonest, is_all = now + _SHORTEST_WAIT, True
+            readings, moves, _ = heard
+            is_all, known, word = True, moves, heard.word
             while dues and dues[0][0] <= now:
-                _, name = heappop(dues)
+                name = dues[0][1]
                 asked = asked_by[name]
                 stands = asked.judgement.stands
-                if stands is None:
-                    is_all = False
-                    continue
-                news = word if asked.moves == moves else words.since(asked.moves, heard)
-                again = stands(news._replace(learned_anew=True) if asked.learned_anew else news, now)
+                if asked.moves != known:
+                    # Rules that are asked at one moment were often asked at one moment before.
+                    known, word = asked.moves, words.since(asked.moves, heard)
+                news = word._replace(learned_anew=True) if asked.learned_anew else word
+                again = None if stands is None else stands(news, now)
                 if again is None:
+                    heappop(dues)
                     is_all = False
                     continue
-                until = max(min(again.next_due, now + asked.max_latency), soonest)
+                until = max(min(again.next_due, now + asked.max_latency), now + _SHORTEST_WAIT)
                 if again.heard_within is not None:
                     until = max(until, words.unheard_at(readings, again.heard_within))
-                heappush(dues, (until, name))
+                heapreplace(dues, (until, name))
                 asked.judgement, asked.until, asked.moves, asked.learned_anew = again, until, moves, False
                 if again.findings:
                     findings += again.findings

@@ -69,13 +69,9 @@ class Words:
     def heard(self, readings: int) -> Heard:
         """What so many readings, and the moves that they show, tell by themselves."""
         moves = self.moves(readings)
-        word = Word(
-            instant(self._received_s[readings - 1]),
-            self._measured_s[readings - 1],
-            flowing_s=self.flowing_s(moves, readings),
-            is_exact=self.is_exact(moves, readings),
-        )
-        return Heard(readings, moves, word)
+        heard_at, covered_s = instant(self._received_s[readings - 1]), self._measured_s[readings - 1]
+        flowing_s, is_exact = self.flowing_s(moves, readings), self.is_exact(moves, readings)
+        return Heard(readings, moves, Word(heard_at, covered_s, (), (), (), flowing_s, is_exact))
 
     def unheard_at(self, readings: int, within: timedelta) -> datetime:
         """When nothing will have been heard for so long, for the first time after so many readings."""
