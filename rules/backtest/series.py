@@ -85,6 +85,7 @@ class Readings:
         measured_s, received_s = series.measured_s, series.received_s
         self._in_order = all(map(le, received_s, received_s[1:]))
         self._late = max(map(sub, received_s, measured_s)) > meters.CLOCK_STEP_S
+        self._ahead = max(map(sub, measured_s, received_s)) >= _AHEAD_S
         self.in_time = self._in_order and not self._late
         self.course: Course | None = course_of(measured_s, series.totals_l) if self._in_order else None
         self._seen: tuple[tuple[int, int], Installation] | None = None
@@ -100,7 +101,7 @@ class Readings:
     def received_by(self, now_s: float) -> int:
         """How many readings were received by an instant, where they are received in the order they are measured in."""
         received = bisect_right(self._series.received_s, now_s)
-        return min(received, bisect_left(self._series.measured_s, now_s + _AHEAD_S))
+        return min(received, bisect_left(self._series.measured_s, now_s + _AHEAD_S)) if self._ahead else received
 
     def next_received_s(self, received: int) -> float:
         """When there will be more than so many readings; infinite where there are no more."""

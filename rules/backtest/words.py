@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from itertools import compress, count
+from itertools import accumulate, compress, count
 from operator import ne, sub
 from typing import Final, NamedTuple
 
@@ -49,7 +49,10 @@ class Words:
         surely_l: Sequence[float] = (),
     ) -> None:
         self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
-        self._places = places = list(compress(count(1), map(ne, totals_l[1:], totals_l)))
+        has_moved = list(map(ne, totals_l[1:], totals_l))
+        self._moves = list(accumulate(has_moved, initial=0))  # up to each reading
+        self._most = self._moves[-1]
+        self._places = places = list(compress(count(1), has_moved))
         self._moved_s = [measured_s[place] for place in places]
         self._before_s = [measured_s[place - 1] for place in places]
         self._moved_l = [totals_l[place] - totals_l[place - 1] for place in places]
@@ -63,15 +66,25 @@ class Words:
         It tells of no more base flow than one that goes on.
         """
         still = copy(self)
-        still._totals_l, still._places = totals_l, self._places[: bisect_left(self._places, place)]
+        still._totals_l, still._most = totals_l, bisect_left(self._places, place)
         return still
 
     def heard(self, readings: int) -> Heard:
         """What so many readings, and the moves that they show, tell by themselves."""
-        moves = self.moves(readings)
-        heard_at, covered_s = instant(self._received_s[readings - 1]), self._measured_s[readings - 1]
-        flowing_s, is_exact = self.flowing_s(moves, readings), self.is_exact(moves, readings)
-        return Heard(readings, moves, Word(heard_at, covered_s, (), (), (), flowing_s, is_exact))
+        moves, last = self.moves(readings), readings - 1
+        return Heard(
+            readings,
+            moves,
+            Word(
+                instant(self._received_s[last]),
+                self._measured_s[last],
+                (),
+                (),
+                (),
+                self.flowing_s(moves, readings),
+                self.is_exact(moves, readings),
+            ),
+        )
 
     def unheard_at(self, readings: int, within: timedelta) -> datetime:
         """When nothing will have been heard for so long, for the first time after so many readings."""
@@ -83,9 +96,9 @@ class Words:
             self._gaps[within_s] = gaps
         return instant(self._received_s[gaps[bisect_left(gaps, readings - 1)]]) + within
 
-    def moves(self, heard: int) -> int:
+    def moves(self, readings: int) -> int:
         """How many moves so many readings show."""
-        return bisect_left(self._places, heard)
+        return min(self._moves[readings - 1], self._most) if readings else 0
 
     def since(self, before: int, heard: Heard) -> Word:
         """The same with the moves that were not known before."""
@@ -104,10 +117,10 @@ class Words:
             self._surely_l[new],
         )
 
-    def flowing_s(self, moves: int, heard: int) -> float:
+    def flowing_s(self, moves: int, readings: int) -> float:
         """Since when it may have been flowing without a pause, as `rules.flow.may_be_base_since` tells it."""
-        begin = self._places[moves - 1] if moves else 0
-        paused = self._pause(begin, heard - 1)
+        begin, last = self._places[moves - 1] if moves else 0, readings - 1
+        paused = self._pause(begin, last) if last - begin >= LEAST_INTERVALS else None
         return self._flowing_s[moves] if paused is None else paused
 
     def _after_pauses(self) -> Sequence[float]:
@@ -126,18 +139,18 @@ class Words:
         latest = bisect_right(measured_s, measured_s[end] - PAUSE_LEAST_S, begin, end) - 1
         return measured_s[min(latest, end - LEAST_INTERVALS) + 1]
 
-    def is_exact(self, moves: int, heard: int) -> bool:
+    def is_exact(self, moves: int, readings: int) -> bool:
         """Whether the readings of the last days can be of no register that moves in coarse steps.
 
         However few of them are read: by one or two totals a step is believed that divides them.
         """
         ten_l, hundred_l = _STEPS_L
-        now_l = self._totals_l[heard - 1]
+        now_l = self._totals_l[readings - 1]
         if not _divides(ten_l, now_l):
             return True
         if not moves or _divides(ten_l, self._totals_l[self._places[moves - 1] - 1]):
             return False
-        return not _divides(hundred_l, now_l) or self._measured_s[heard - 1] - self._moved_s[moves - 1] <= _DAY_S
+        return not _divides(hundred_l, now_l) or self._measured_s[readings - 1] - self._moved_s[moves - 1] <= _DAY_S
 
 
 def _divides(step_l: float, total_l: float) -> bool:
