@@ -198,7 +198,7 @@ def test_what_a_rule_tells_without_a_look_is_what_it_finds_by_one(tells: bool, u
     silences = 0
     for seed in range(2):
         random, hours = Random(seed), [hour for day in random_days(seed) * 2 for hour in day]
-        gaps = [range(begin, begin + random.choice([0, 2, 3, 4, 20, 60])) for begin in range(50, len(hours), 90)]
+        gaps = [range(begin, begin + random.choice([0, 2, 3, 4, 40, 60])) for begin in range(50, len(hours), 90)]
         whole = record(hours, meter_id=f"m-{seed}")
         lost = {place for gap in gaps for place in gap}
         kept = [place for place in range(len(whole.measured_s)) if place not in lost]
