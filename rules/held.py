@@ -8,6 +8,7 @@ it and soft inactivity wait until the others had the time to follow. Hard inacti
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from alerts.findings import Kind, Severity
@@ -59,16 +60,22 @@ def silent(
         limit: how long it may be silent.
         interval: how often it reports.
     """
-    reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
-    concerned = [trouble for trouble in troubles if trouble.cause == Cause.SILENT and since + reach >= trouble.since]
-    if any(trouble.is_open for trouble in concerned):
-        return Held(Fate.PART)
-    settle = max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
-    until = crossed_at + settle
-    for trouble in concerned:
-        # All that fell out together have crossed their limits, or are heard again, within an interval.
-        until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
+    until = crossed_at + (settle := _settle(limit, interval))
+    if troubles:
+        reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
+        concerned = [each for each in troubles if each.cause == Cause.SILENT and since + reach >= each.since]
+        if any(trouble.is_open for trouble in concerned):
+            return Held(Fate.PART)
+        for trouble in concerned:
+            # All that fell out together have crossed their limits, or are heard again, within an interval.
+            until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
     return Held(Fate.HELD, until) if heard_until is None or heard_until <= until else Held(Fate.OWN)
+
+
+@lru_cache(maxsize=1024)
+def _settle(limit: timedelta, interval: timedelta) -> timedelta:
+    """How long whoever fell silent alone waits to find out."""
+    return max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
 
 
 def dry(

@@ -115,8 +115,11 @@ def _alone(home: _Home, device: _Device, hearing: Hearing, now: datetime) -> Jud
     for finding in said.findings:
         is_told = finding.verdict is Verdict.RAISE
     lag = max(now - hearing.until, timedelta())
-    known = home._replace(known_since=said.ongoing_since, is_told=is_told)
-    return said._replace(
+    known = _Home(home.home_id, hearing, home.heard_at, home.troubles, said.ongoing_since, is_told)
+    return Judgement(
+        said.next_due,
+        said.findings,
+        ongoing_since=said.ongoing_since,
         stands=partial(_told_again, known, device, lag),
         heard_within=device.limit + lag + _SLACK if judged.state is _State.HEARD and not said.findings else None,
     )
@@ -130,8 +133,10 @@ def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: da
         return Judgement(next_due=due, ongoing_since=home.known_since, stands=stands)
     assert home.hearing is not None  # noqa: S101 (else nothing can be told)
     hearing = Hearing(at - lag, home.hearing.since)
-    heard = home._replace(hearing=hearing, heard_at=word.heard_at)
-    return _alone(heard, device._replace(heard_at=word.heard_at), hearing, at)
+    heard = _Home(home.home_id, hearing, word.heard_at, home.troubles, home.known_since, home.is_told)
+    if word.heard_at != device.heard_at:
+        device = device._replace(heard_at=word.heard_at)
+    return _alone(heard, device, hearing, at)
 
 
 def _judged(device: _Device, hearing: Hearing | None, now: datetime) -> _Judged:
@@ -148,7 +153,8 @@ def _judged(device: _Device, hearing: Hearing | None, now: datetime) -> _Judged:
 def _concluded(home: _Home, devices: Sequence[_Judged], next_due: datetime, now: datetime) -> Judgement:
     silent = [each for each in devices if each.state is _State.SILENT]
     if silent:
-        silent.sort(key=lambda each: (each.since, each.device.name))
+        if len(silent) > 1:
+            silent.sort(key=lambda each: (each.since, each.device.name))
         heard_at = _heard_between(devices, silent, home.known_since)
         return _silent(home, silent, next_due, now, heard_at=heard_at)
     told = home.known_since is not None or home.is_told
