@@ -171,7 +171,7 @@ class Home:
     def _count(self, now: datetime) -> None:
         """Goes by the habits that count from now on.
 
-        Where one that counted before the newest is dropped, that has long said all of what both say another way.
+        The habits before the newest are dropped a week after these came: of silences so old nothing is news.
         """
         counted, known = counting(self._profiles, now), self._counted
         self._counted = counted

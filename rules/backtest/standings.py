@@ -1,7 +1,9 @@
 """What the rules have said of a home and when each is to be asked again; those that can tell from little are asked so.
 
 Rules know nothing of each other. So of those that are due at one moment, whoever can tell what it would say is put off,
-and only the others are asked by a look.
+and only the others are asked by a look. Each is asked at its own dues and no others, as if by looks: what is found, and
+when, is the same. A rule that has nothing to say while the home is always heard again in time is passed over up to the
+first time that it is not: whichever word it counts from, that is where it would not be told so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -216,3 +217,27 @@ def test_what_a_rule_tells_without_a_look_is_what_it_finds_by_one(tells: bool, u
         assert one[1].alerts == other[1].alerts
         silences += sum(each.kind is Kind.MONITORING_LOST for each in one[1].alerts)
     assert silences > 3
+
+
+class Stumbling:
+    """A rule that fails on every home."""
+
+    name, release, max_latency = "stumbling", 1, timedelta(hours=24)
+
+    def __init__(self) -> None:
+        self.asked_at: list[datetime] = []
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        self.asked_at.append(now)
+        raise ValueError(snapshot.home_id)
+
+
+def test_a_rule_that_failed_is_tried_again_in_time_whatever_the_others_can_tell() -> None:
+    rule = Stumbling()
+    found = back_test(record(HOME * 12), Plan(world=World(time_zone="UTC", rules=[*HOME_RULES, rule])))
+    assert found is not None
+    assert list(found[1].rule_errors) == [rule.name]
+    waits = [later - earlier for earlier, later in pairwise(rule.asked_at)]
+    due = [timedelta(minutes=min(2**count, 360)) for count in range(len(waits))]
+    assert all(timedelta() <= waited - wait <= timedelta(seconds=1) for waited, wait in zip(waits, due, strict=True))
+    assert len(waits) > 20
