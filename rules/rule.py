@@ -35,6 +35,7 @@ class Word(NamedTuple):
         surely_l: ... and how much of it is surely no base flow; empty where that is not known.
         flowing_s: since when it may have been flowing without a pause, epoch seconds.
         is_exact: the totals that a look would read now are none that a register of coarse steps could show.
+        learned_anew: other habits count than when the home was judged.
     """
 
     heard_at: datetime
@@ -45,12 +46,13 @@ class Word(NamedTuple):
     flowing_s: float = float("-inf")
     is_exact: bool = False
     surely_l: Sequence[float] = ()
+    learned_anew: bool = False
 
 
 Stands = Callable[[Word, datetime], "Judgement | None"]
 """What a rule would conclude at a moment, where nothing has changed since it was asked but what a word says.
 
-Without findings: there would be none that is news. None: it is to be asked.
+Of its findings those that are news. None: it is to be asked.
 """
 
 
@@ -64,7 +66,9 @@ class Judgement(NamedTuple):
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
-        stands: tells from little what asking again would conclude, where nothing is to be told; None: it cannot.
+        stands: tells from little what asking again would conclude; None: it cannot.
+        heard_within: it stands, with nothing to say, as long as the home's only device is always heard again within so
+            long; None: that is not said.
     """
 
     next_due: datetime
@@ -74,6 +78,7 @@ class Judgement(NamedTuple):
     judged_until: datetime | None = None
     ongoing_since: datetime | None = None
     stands: Stands | None = None
+    heard_within: timedelta | None = None
 
 
 class Rule(Protocol):

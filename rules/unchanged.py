@@ -97,6 +97,8 @@ class _Still(NamedTuple):
 
 
 def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
+    if word.learned_anew:
+        return None
     if word.moved_s or not word.is_exact or at.timestamp() >= still.crosses_s or at >= still.until:
         return None
     if still.heard_at is not None and word.heard_at != still.heard_at:
@@ -120,6 +122,8 @@ class _Judged(NamedTuple):
 
 
 def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    if word.learned_anew:
+        return None
     if at >= judged.until or not goes_on(word):
         return None
     if not has_no_base(word):
@@ -187,6 +191,8 @@ class _Used(NamedTuple):
 
 
 def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
+    if word.learned_anew:
+        return None
     if at >= used.until or not goes_on(word) or not (used.surely or has_no_base(word)):
         return None
     moves = word._replace(moved_l=word.surely_l) if used.surely and word.moved_s else word
