@@ -21,7 +21,8 @@ from psycopg import AsyncConnection
 from alerts import metrics, outbox
 from alerts.channels.results import Accepted, Channel, Outgoing
 from alerts.connection import while_connected
-from alerts.life import reading
+from alerts.counting import Counting
+from alerts.life.takings import Takings
 from alerts.outbox import Attempt, Claim, Wanted
 from alerts.recorder import Recorder
 from alerts.retry import Abandoned, Later, next_step
@@ -108,9 +109,7 @@ class Dispatcher:
             *(_Lane(channel=channel, name="others", priorities=_OTHERS, slots=other_slots) for channel in channels),
         ]
         self._channels = {channel.name for channel in channels}
-        for name in self._channels:
-            metrics.GIVEN_UP.labels(name)  # from zero on: the first must be seen as an increase
-        self._open: set[tuple[str, str, str]] = set()
+        self._counting = Counting(self._channels)
         self._recorder = Recorder(database_url=database_url, worker=worker, clock=clock)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -149,6 +148,7 @@ class Dispatcher:
 
     async def _claim_until_stop(self, conn: AsyncConnection[Any], group: asyncio.TaskGroup) -> None:
         await outbox.make_leases_cheap(conn)
+        takings = Takings(conn)
         renewed = counted = float("-inf")
         while not self._stopping:
             self._wake.clear()
@@ -159,7 +159,9 @@ class Dispatcher:
                 await self._renew(conn)
             if ticks - counted >= _COUNT_EVERY_S:
                 counted = ticks
-                await self._count(conn)
+                now = self._clock()
+                await outbox.give_up_unserved(conn, self._channels, now)
+                await self._counting.count(conn, takings, now)
             metrics.LOOP_TURNED.labels("dispatch").set(self._clock().timestamp())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(_POLL_S, self._lease.total_seconds() / 4)):
@@ -235,32 +237,6 @@ class Dispatcher:
             del lane.in_flight[message.notification_id]
             if lane.full or again:
                 self._wake.set()
-
-    async def _count(self, conn: AsyncConnection[Any]) -> None:
-        now = self._clock()
-        await outbox.give_up_unserved(conn, self._channels, now)
-        waiting = await outbox.count_pending(conn)
-        for lane in ("urgent", "others"):
-            of_lane = [row for row in waiting if row.urgent == (lane == "urgent")]
-            oldest_s = max(((now - row.oldest_at).total_seconds() for row in of_lane), default=0.0)
-            metrics.PENDING.labels(lane).set(sum(row.messages for row in of_lane))
-            metrics.OLDEST_PENDING.labels(lane).set(oldest_s)
-        unaddressed = sum(row.messages for row in waiting if row.channel not in self._channels)
-        metrics.UNADDRESSED.set(unaddressed)
-        standing = {(row.kind, row.severity, row.state): row.alerts for row in await reading.count_open(conn)}
-        for labels in self._open - standing.keys():
-            metrics.OPEN.labels(*labels).set(0)
-        for labels, alerts in standing.items():
-            metrics.OPEN.labels(*labels).set(alerts)
-        self._open |= standing.keys()
-        if unaddressed:
-            missing = sorted({row.channel for row in waiting} - self._channels)
-            log.error(
-                "messages_without_address",
-                messages=unaddressed,
-                channels=missing,
-                remedy="set ANJU_WEBHOOK_URL and ANJU_WEBHOOK_SECRET, or the table of the channel in the settings file",
-            )
 
 
 def _tell_operators(lane: _Lane, attempt: Attempt) -> None:

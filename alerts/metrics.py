@@ -27,7 +27,7 @@ GIVEN_UP: Final = Counter("anju_alerts_given_up_total", "Messages that were give
 OPEN: Final = Gauge("anju_alerts_open", "Alerts that are not closed", ["kind", "severity", "state"])
 ACKNOWLEDGE: Final = Histogram(
     "anju_alerts_acknowledge_seconds",
-    "From an alert being raised to somebody taking it, by page, message, call or callback",
+    "From an alert being raised to somebody taking it, by whatever way",
     ["severity"],
     buckets=(5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400),
 )

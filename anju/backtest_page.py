@@ -15,7 +15,7 @@ from alerts.findings import Kind, Severity
 from alerts.wording import text_of
 from rules.backtest.cases import Told
 from rules.backtest.figures import HomeTrial
-from rules.backtest.simulation import Series
+from rules.backtest.series import Series
 from rules.snapshot import instant
 
 HOMES_SHOWN: Final = 100

@@ -11,7 +11,7 @@ from alerts.channels.probe import ProbeChannel
 from alerts.channels.results import Channel
 from alerts.channels.sms import Route, SmsChannel
 from alerts.channels.voice import Caller, VoiceChannel
-from alerts.channels.webhook import Receiver, WebhookChannel
+from alerts.channels.webhook import SITE, Receiver, WebhookChannel
 from alerts.templates import chat as chat_text
 from alerts.templates import sms as sms_text
 from alerts.templates import voice as voice_text
@@ -82,11 +82,14 @@ def listener(settings: Settings, database_url: str) -> WebOptions | None:
             kind: frozenset(table.name for table in carriers if table.provider == kind)
             for kind in ("aliyun", "tencent", "kannel")
         },
-        webhook_secrets=tuple(
-            secret.get_secret_value()
-            for secrets in (settings.webhook_secrets, *(table.secrets for table in settings.webhook))
-            for secret in secrets
-        ),
+        webhooks={
+            name: tuple(secret.get_secret_value() for secret in secrets)
+            for name, secrets in (
+                (SITE, settings.webhook_secrets),
+                *((one.name, one.secrets) for one in settings.webhook),
+            )
+            if secrets
+        },
     )
 
 

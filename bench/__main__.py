@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from rich.console import Console
 
-from bench import alerts, decoding, homes, peers, report, scenarios, series
+from bench import alerts, backtest, decoding, homes, peers, report, scenarios, series
 from bench.children import BenchError, Interrupted, stop_on_signals
 from bench.costs import file_system
 from bench.scenarios import Values
@@ -40,10 +40,12 @@ _OWN: Final[Mapping[str, Scenario]] = {
     "homes": homes.watched_homes,
     "alerts": alerts.telling,
     "series": series.sizes,
+    "backtest": backtest.water,
 }
 _ONCE: Final = frozenset({"homes", "series"})
 """Leave nothing to chance, and homes takes ten minutes: not run again."""
 _NEED_SERVICE: Final = frozenset({"throughput", "drain", "button_paced", "button_saturated"})
+_NEED_NO_SERVER: Final = frozenset({"decoding", "backtest"})
 
 
 def _arguments() -> argparse.Namespace:
@@ -68,6 +70,14 @@ def _arguments() -> argparse.Namespace:
         "--folder", type=Path, default=Path("/var/tmp"), help="a folder on a disk for the servers' data"
     )
     parser.add_argument(
+        "--recording",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="what backtest repeats: hourly readings, CSV or CSV.gz (../shared/data/water/homes_hourly.csv.gz)",
+    )
+    parser.add_argument("--tz", default=backtest.TIME_ZONE, metavar="ZONE", help="of the homes in it (%(default)s)")
+    parser.add_argument(
         "--mosquitto",
         action="append",
         default=[],
@@ -86,6 +96,18 @@ def _chosen(only: list[str] | None) -> tuple[dict[str, Scenario], list[peers.Pee
     if not own and not rivals:
         raise BenchError(f"no scenario is called {' or '.join(only or ())}")
     return own, rivals
+
+
+def _with_recording(own: dict[str, Scenario], arguments: argparse.Namespace, notes: dict[str, str]) -> None:
+    """Gives the back-test what it repeats; leaves it out where nobody named a file and the development data lack."""
+    if "backtest" not in own:
+        return
+    if arguments.recording is None and not backtest.RECORDING.exists():
+        del own["backtest"]
+        notes["backtest"] = "left out: ../shared/data/water is not there; --recording names another file"
+        return
+    source = backtest.Source(file=arguments.recording or backtest.RECORDING, time_zone=arguments.tz)
+    own["backtest"] = functools.partial(backtest.water, source=source)
 
 
 def _measure(bench: Bench, chosen: Mapping[str, Scenario], *, runs: int, console: Console) -> dict[str, report.Runs]:
@@ -119,10 +141,13 @@ def _run(arguments: argparse.Namespace, console: Console, stack: ExitStack) -> i
     kind = file_system(folder)
     facts: dict[str, object] = {"machine": report.machine(kind)}
     notes: dict[str, str] = {}
+    _with_recording(own, arguments, notes)
     postgres = Postgres(folder / "postgres")
-    stack.callback(postgres.stop)
-    postgres.start()
     bench = Bench(folder=folder, postgres=postgres, size=size, overrides=tuple(arguments.mosquitto))
+    served = bool(rivals or own.keys() - _NEED_NO_SERVER)
+    if served:
+        stack.callback(postgres.stop)
+        postgres.start()
     if _NEED_SERVICE & own.keys():
         prepare_template(postgres, folder, buttons=size.presses)
     chosen = dict(own)
@@ -139,19 +164,19 @@ def _run(arguments: argparse.Namespace, console: Console, stack: ExitStack) -> i
         titles[rival.name] = rival.title
         chosen[f"peer_{rival.name}"] = functools.partial(scenarios.peer, rival=rival, installed_in=kept)
     settings = Mosquitto.settings(bench.overrides)
-    console.print(f"Mosquitto {Mosquitto.version()}: {', '.join(settings)}", highlight=False)
-    console.print(
-        "PostgreSQL " + ", ".join(f"{key} {value}" for key, value in postgres.settings.items()), highlight=False
-    )
+    servers = {"mosquitto": Mosquitto.version(), "postgresql": postgres.settings["server_version"]} if served else {}
+    if served:
+        console.print(f"Mosquitto {servers['mosquitto']}: {', '.join(settings)}", highlight=False)
+        console.print(
+            "PostgreSQL " + ", ".join(f"{key} {value}" for key, value in postgres.settings.items()), highlight=False
+        )
     results = _measure(bench, chosen, runs=runs, console=console)
     lines = report.figures(results, titles)
     report.show(console, lines, results, notes)
     target = arguments.results or (None if arguments.quick or arguments.only else _RESULTS)
     if target is not None:
         facts |= {
-            "versions": report.versions(
-                mosquitto=Mosquitto.version(), postgresql=postgres.settings["server_version"], **rival_versions
-            ),
+            "versions": report.versions(**servers, **rival_versions),
             "mosquitto_settings": settings,
             "postgresql_settings": postgres.settings,
             "size": asdict(size) | {"payload_bytes": bench.payload_bytes, "publish_window": bench.publish_window},

@@ -170,6 +170,27 @@ def _series(results: Results) -> list[Figure]:
     return [Figure(name=name, target="", measured=said, met=None) for name, said in measured.items()]
 
 
+def _backtest(results: Results) -> list[Figure]:
+    """What a back-test costs."""
+
+    def value(key: str) -> float:
+        return _median(results, "backtest", key) or 0.0
+
+    lines = [
+        _limit(
+            results, "back-test: CPU for 1,000 home-months, hourly", "backtest", "s_per_1000",
+            at_most=60, unit="s", form=".0f",
+        )
+    ]  # fmt: skip
+    if (runs := results.get("backtest")) and runs.valid:
+        spent = (
+            f"{value('cpu_s'):.0f} s, {value('wall_s'):.0f} s by the clock, {value('peak_rss_mb'):.0f} MB "
+            f"for {value('home_months'):,.0f} home-months"
+        )
+        lines.append(Figure(name="  … of the whole command", target="", measured=spent, met=None))
+    return lines
+
+
 def _plain(results: Results, name: str, scenario: str, keys: Sequence[str], *, unit: str) -> Figure:
     values = [value for key in keys if (value := _median(results, scenario, key)) is not None]
     measured = " / ".join(f"{value:.1f}" for value in values)
@@ -198,6 +219,7 @@ def figures(results: Results, peers: Mapping[str, str]) -> list[Figure]:
         _decoding(results, at_most=10),
         *_homes(results),
         *_series(results),
+        *_backtest(results),
         _limit(results, "finding → first message, p99", "alerts", "first_p99_ms", at_most=20, unit="ms"),
         _plain(results, "finding → SMS gateway, p50 / p99", "alerts", ("sms_p50_ms", "sms_p99_ms"), unit="ms"),
         _limit(results, "1,000 calls in a storm: last first SMS", "alerts", "storm_sms_max_s", at_most=10, unit="s"),

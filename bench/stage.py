@@ -37,6 +37,9 @@ class Size:
     told_in_storm: int = 1000
     kept_homes: int = 300
     kept_weeks: int = 6
+    home_months: float = 1000.0
+    """Of the back-test: at least so many, and all homes of the recording equally often."""
+    backtest_timeout_s: float = 900.0
     settle_s: float = 2.0
     timeout_s: float = 300.0
 
@@ -60,6 +63,7 @@ QUICK: Final = Size(
     told_in_storm=50,
     kept_homes=10,
     kept_weeks=2,
+    home_months=1.0,
     settle_s=0.5,
     timeout_s=60,
 )

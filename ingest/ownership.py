@@ -102,7 +102,11 @@ class BulkLease:
         self.held = False
         try:
             async with await connect(
-                self._url, application_name="anju ingest lease", autocommit=True, connect_timeout_s=2.0
+                self._url,
+                application_name="anju ingest lease",
+                autocommit=True,
+                connect_timeout_s=2.0,
+                statement_timeout_s=2.0,
             ) as connection:
                 await connection.execute(_Q.drop_bulk_lease, {"broker": self._broker, "worker": self._worker})
         except (psycopg.Error, OSError, TimeoutError) as error:

@@ -13,10 +13,9 @@ from psycopg import AsyncConnection
 
 from devices.model import Lane
 from devices.registry import Drivers
-from ingest import events
+from ingest import events, readings
 from ingest.batch import Batch, Message
 from ingest.intake import Intake, Limits
-from ingest.writer import append_rows, create_stage, find_devices
 from storage.sql import load
 
 _Q: Final = load(__package__, "quarantine.sql")
@@ -54,7 +53,7 @@ async def replay(
     Raises:
         psycopg.Error: the database failed or refused; messages before this one are replayed.
     """
-    await create_stage(connection)
+    await readings.create_stage(connection)
     outcomes: list[Replayed] = []
     for quarantine_id in ids:
         async with connection.transaction():
@@ -79,7 +78,7 @@ async def _replay_one(
     batch = Batch()
     intake.sort([Message(topic, bytes(payload), received_at, retain=retained)], received_at, batch)
     if batch.unknown:
-        device_ids.update(await find_devices(connection, [name for name, _ in batch.unknown]))
+        device_ids.update(await readings.find_devices(connection, [name for name, _ in batch.unknown]))
         intake.sort_unknown(batch)
     if not batch.rows and not batch.happenings:
         first = batch.refused[0]
@@ -88,6 +87,6 @@ async def _replay_one(
     if batch.happenings:
         new_events = await events.append(connection, batch.happenings, now=now, heard_until=None)
     if batch.rows:
-        await append_rows(connection, batch.rows)
+        await readings.append(connection, batch.rows)
     await connection.execute(_Q.mark_replayed, {"id": quarantine_id, "now": now})
     return Replayed(quarantine_id=quarantine_id, readings=len(batch.rows), events=new_events)

@@ -3,12 +3,15 @@
 Two tasks work hand in hand, so that the next batch is decoded while the database stores the last one: `_sort_loop` and
 `_store_loop`. A batch that cannot be stored for a passing fault is tried again until it can; meanwhile nothing is
 acknowledged, the connection stops reading at its bound, and the broker keeps the rest.
+
+A session that is cancelled ends from above: first it takes no more, then the commit that runs is brought to its end and
+acknowledged, then the connection says goodbye. Whoever cancels waits for that, for some seconds at most.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,14 +23,15 @@ from devices.registry import Drivers
 from ingest.batch import Batch, Happening
 from ingest.beacon import INTERVAL_S, Beacon
 from ingest.emergency import EmergencyWebhook
-from ingest.errors import IngestError
-from ingest.intake import Intake, Limits
-from ingest.listening import twin_since
+from ingest.errors import ConnectionClosed, IngestError
+from ingest.intake import Intake
 from ingest.mqtt.connection import Connection
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.window import Delivery
-from ingest.rates import DeviceRates, RateLimit, unlimited
-from ingest.subscriptions import CallButtons
+from ingest.options import SessionOptions
+from ingest.rates import DeviceRates, unlimited
+from ingest.stopping import give_up
+from ingest.twins import Twin
 from ingest.writer import Writer
 from storage.pool import is_passing_fault
 
@@ -36,39 +40,11 @@ _log = structlog.get_logger()
 _RETRY_FIRST_S: Final = 0.1
 _RETRY_MOST_S: Final = 2.0
 _EMERGENCY_CHECK_S: Final = 1.0
-# A beacon takes milliseconds. An urgent session that needs longer is in trouble, and so the bulk lane's press counts.
-_TWIN_WITHIN_S: Final = 2.0
 # So many messages are decoded between two looks at the sockets, under a millisecond: the way of a press through this
 # process has some five steps, and each would wait for a whole batch otherwise.
 _SLICE: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What a session is and how it works.
-
-    Attributes:
-        lane: urgent or bulk.
-        worker: the worker that runs it.
-        client_id: under which the broker keeps its queue.
-        max_batch: messages per transaction at most.
-        max_outstanding: messages read and not acknowledged at most; beyond it the broker keeps them.
-        session_expiry_s: how long the broker keeps the queue while nobody is connected.
-        rest_s: how long the socket rests after a small read, so that messages come in larger gulps: fewer reads and
-            fewer commits, at the cost of that much latency. Full reads are followed by the next one at once.
-        limits: which times are plausible.
-        rate: what one device may send; None: whatever it likes.
-    """
-
-    lane: Lane
-    worker: str
-    client_id: str
-    max_batch: int
-    max_outstanding: int
-    session_expiry_s: int
-    rest_s: float
-    limits: Limits
-    rate: RateLimit | None = None
+# What is committed and not acknowledged comes again. A commit that takes longer is stuck, and no reason to stay.
+_FINISH_WITHIN_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -89,8 +65,7 @@ class Session:
         writer: stores the batches.
         emergency: told of presses that cannot be stored.
         may_connect: asked before each connection attempt; False ends the session as taken over.
-        twin: of a bulk session: the urgent session of this process at the same broker.
-        call_buttons: know what the twin is subscribed to.
+        twin: of a bulk session: the urgent session beside it.
         clock: tells the time.
     """
 
@@ -104,13 +79,11 @@ class Session:
         writer: Writer,
         emergency: EmergencyWebhook,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
-        twin: "Session | None" = None,
-        call_buttons: CallButtons | None = None,
+        twin: Twin | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.options = options
         self._twin = twin
-        self._call_buttons = call_buttons
         self.broker = str(endpoint)
         self.writer = writer
         self._beacon = Beacon(options.client_id)
@@ -125,7 +98,10 @@ class Session:
         self._emergency = emergency
         self._clock = clock
         self._beacon_now = asyncio.Event()
+        self._sorted = asyncio.Event()
         self._stored = asyncio.Event()
+        # Held from the first write of a batch until it is acknowledged.
+        self._committing = asyncio.Lock()
         self.connection = Connection(
             endpoint,
             connection_options(
@@ -141,10 +117,10 @@ class Session:
             on_connected=lambda _present: self._beacon_now.set(),
             may_connect=may_connect,
         )
-        # The urgent lane must see every press even while one cannot be stored; the connection's bound limits it. The
-        # bulk lane keeps one batch ready.
-        self._queue: asyncio.Queue[_Work] = asyncio.Queue(0 if options.lane is Lane.URGENT else 1)
+        # In order, the first one being stored. The urgent lane must see every press even while one cannot be stored;
+        # the connection's bound limits it. The bulk lane keeps one batch ready, and one more once it is sorted.
         self._waiting: list[_Work] = []
+        self._most_waiting = float("inf") if options.lane is Lane.URGENT else 2
         self.retries = 0
         self.batches = 0
         self._log = _log.bind(lane=options.lane.value, broker=self.broker)
@@ -156,52 +132,74 @@ class Session:
         return oldest[0].deliveries[0].received_at if oldest and oldest[0].deliveries else None
 
     async def run(self) -> None:
-        """Receives, stores and acknowledges.
+        """Receives, stores and acknowledges. May be run again; what was not stored before is then stored first.
 
         Raises:
             SessionTakenOver: another client connected under this session's client id.
         """
+        self._committing = asyncio.Lock()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._sort_loop())
-                group.create_task(self._store_loop())
-                group.create_task(self._beacon_loop())
-                group.create_task(self._emergency_loop())
-                group.create_task(self.connection.run())
+            async with asyncio.TaskGroup() as beneath:
+                beneath.create_task(self.connection.run())
+                storing = beneath.create_task(self._store_loop())
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._sort_loop())
+                        group.create_task(self._beacon_loop())
+                        group.create_task(self._emergency_loop())
+                finally:
+                    await self._finish(storing)
         except* IngestError as group_of_errors:
             # One reason at most ends a session; its siblings are cancelled, not failed.
             raise group_of_errors.exceptions[0] from None
         finally:
             await self.writer.disconnect()
 
+    async def _finish(self, storing: "asyncio.Task[None]") -> None:
+        """Waits until what is being committed is acknowledged, and lets no further commit begin."""
+        try:
+            async with asyncio.timeout(_FINISH_WITHIN_S):
+                await self._committing.acquire()
+        except TimeoutError:
+            self._log.warning("commit_given_up", after_s=_FINISH_WITHIN_S)
+            await give_up(storing)
+
     async def _sort_loop(self) -> None:
         while True:
-            deliveries = await self.connection.receive(self.options.max_batch)
+            try:
+                deliveries = await self.connection.receive(self.options.max_batch)
+            except ConnectionClosed:
+                return  # the connection itself says why
             batch = Batch()
             for delivery in deliveries:
                 for start in range(0, len(delivery.packets), _SLICE):
                     self._intake.sort(delivery.packets[start : start + _SLICE], delivery.received_at, batch)
                     await asyncio.sleep(0)
-            work = _Work(batch, deliveries, list(batch.happenings))
-            self._waiting.append(work)
-            await self._queue.put(work)
+            self._waiting.append(_Work(batch, deliveries, list(batch.happenings)))
+            self._sorted.set()
+            while len(self._waiting) > self._most_waiting:
+                self._stored.clear()
+                await self._stored.wait()
 
     async def _store_loop(self) -> None:
         while True:
-            work = await self._queue.get()
-            await self._store(work.batch)
-            self._stored.set()
-            self._waiting.remove(work)
-            for delivery in work.deliveries:
-                self.connection.ack(delivery.generation, delivery.packet_ids)
+            while not self._waiting:
+                self._sorted.clear()
+                await self._sorted.wait()
+            await self._store(self._waiting[0])
 
-    async def _store(self, batch: Batch) -> None:
+    async def _store(self, work: _Work) -> None:
         delay_s = _RETRY_FIRST_S
         while True:
             try:
-                await self._look_for_twins(batch)
-                await self.writer.store(batch, self._intake)
-                self.batches += 1
+                await self.writer.ready()
+                if self._twin is not None:
+                    hearing = self.writer.hearing
+                    heard_until = None if hearing is None else hearing.until
+                    await self._twin.look(work.batch, heard_until=heard_until, now=self._clock())
+                async with self._committing:
+                    await self.writer.store(work.batch, self._intake)
+                    self._acknowledge(work)
                 return
             except (psycopg.Error, OSError, TimeoutError) as error:
                 if not is_passing_fault(error):
@@ -210,6 +208,13 @@ class Session:
                 self._log.warning("store_postponed", reason=type(error).__name__, retry_in_s=delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RETRY_MOST_S)
+
+    def _acknowledge(self, work: _Work) -> None:
+        self.batches += 1
+        self._waiting.remove(work)
+        self._stored.set()
+        for delivery in work.deliveries:
+            self.connection.ack(delivery.generation, delivery.packet_ids)
 
     async def heard(self, until: datetime, *, within_s: float) -> bool:
         """Whether this session has committed all that the broker got until an instant; a beacon tells."""
@@ -224,25 +229,6 @@ class Session:
         except TimeoutError:
             return False
         return True
-
-    async def _look_for_twins(self, batch: Batch) -> None:
-        """Finds out of which events the urgent session is known to have got a copy of its own."""
-        if self._twin is None or all(each.twin_since for each in batch.happenings):
-            return
-        heard_until = await self.writer.heard_until()
-        if not any(self._twin_since(each, heard_until) for each in batch.happenings):
-            return
-        if await self._twin.heard(self._clock(), within_s=_TWIN_WITHIN_S):
-            batch.happenings = [
-                replace(each, twin_since=each.twin_since or self._twin_since(each, heard_until))
-                for each in batch.happenings
-            ]
-
-    def _twin_since(self, event: Happening, heard_until: datetime | None) -> datetime | None:
-        if self._twin is None or self._call_buttons is None:
-            return None
-        since = self._call_buttons.heard_since(self._twin.connection, event.device_name, event.message.topic)
-        return twin_since(event.message, heard_until, since)
 
     async def _beacon_loop(self) -> None:
         while True:

@@ -3,36 +3,33 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 import structlog
 from prometheus_client import REGISTRY
-from psycopg import AsyncConnection
 
 from devices.model import Lane
 from devices.registry import Drivers, discover
-from ingest import quarantine
+from ingest import housekeeping
 from ingest.emergency import EmergencyWebhook
 from ingest.errors import SessionTakenOver
 from ingest.intake import Limits
 from ingest.metrics import IngestMetrics
 from ingest.mqtt.options import ConnectionOptions, Endpoint
+from ingest.options import SessionOptions
 from ingest.ownership import RENEW_EVERY_S, BulkLease
 from ingest.rates import RateLimit
-from ingest.session import Session, SessionOptions
+from ingest.session import Session
+from ingest.stopping import give_up
 from ingest.subscriptions import CallButtons
+from ingest.twins import Twin
 from ingest.writer import Writer
-from storage import partitions
-from storage.pool import connect, is_passing_fault
 
 _log = structlog.get_logger()
 
-_HOUSEKEEPING_EVERY_S: Final = 60.0
-_PARTITIONS_AHEAD: Final = timedelta(days=62)
 _TAKEN_OVER_WAIT_S: Final = 10.0
 _URGENT_BATCH: Final = 50
 _URGENT_OUTSTANDING: Final = 5_000
@@ -100,11 +97,14 @@ async def run(
     worker = _Worker(options, database_ready, clock)
     REGISTRY.register(worker.metrics)
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in worker.jobs()]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
+        async with asyncio.TaskGroup() as beneath:
+            upkeep = [beneath.create_task(each) for each in worker.upkeep()]
+            async with asyncio.TaskGroup() as group:
+                sessions = [group.create_task(each) for each in worker.sessions()]
+                await stop.wait()
+                for session in sessions:
+                    session.cancel()
+            await give_up(*upkeep)
     finally:
         REGISTRY.unregister(worker.metrics)
         await worker.emergency.close()
@@ -120,26 +120,39 @@ class _Worker:
         self._call_buttons = CallButtons(options.database_url, options.drivers, clock=clock)
         self._database_ready = database_ready
         self._readings_ready = asyncio.Event()
+        self._leases = [
+            BulkLease(options.database_url, broker=str(endpoint), worker=options.worker_id, clock=clock)
+            for endpoint in options.brokers
+        ]
+        self._urgent_sessions = [self._session(endpoint, Lane.URGENT) for endpoint in options.brokers]
 
-    def jobs(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """Everything that goes on side by side."""
-        yield self._when_ready(self._housekeeping())
-        urgent = [self._session(endpoint, Lane.URGENT) for endpoint in self._options.brokers]
-        yield self._when_ready(self._call_buttons.keep([session.connection for session in urgent]))
-        for endpoint, session in zip(self._options.brokers, urgent, strict=True):
-            yield self._urgent(session)
-            lease = BulkLease(
-                self._options.database_url, broker=str(endpoint), worker=self._options.worker_id, clock=self._clock
+    def upkeep(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What outlives the sessions. A lease given back before would let a standby cut off their last answers."""
+        yield self._when_ready(
+            housekeeping.keep(
+                self._options.database_url,
+                late_window=self._options.limits.late_window,
+                quarantine_max_bytes=self._options.quarantine_max_bytes,
+                readings_ready=self._readings_ready,
+                clock=self._clock,
             )
+        )
+        yield self._when_ready(self._call_buttons.keep([session.connection for session in self._urgent_sessions]))
+        for lease in self._leases:
             yield self._when_ready(lease.keep())
-            yield self._bulk(endpoint, lease, session)
+
+    def sessions(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """All that is connected to a broker."""
+        for endpoint, lease, urgent in zip(self._options.brokers, self._leases, self._urgent_sessions, strict=True):
+            yield self._urgent(urgent)
+            yield self._bulk(endpoint, lease, urgent)
 
     def _session(
         self,
         endpoint: Endpoint,
         lane: Lane,
         may_connect: Callable[[], Awaitable[bool]] | None = None,
-        twin: Session | None = None,
+        twin: Twin | None = None,
     ) -> Session:
         options = self._options
         urgent = lane is Lane.URGENT
@@ -175,7 +188,6 @@ class _Worker:
             emergency=self.emergency,
             may_connect=may_connect,
             twin=twin,
-            call_buttons=self._call_buttons,
             clock=self._clock,
         )
 
@@ -200,7 +212,7 @@ class _Worker:
     async def _bulk(self, endpoint: Endpoint, lease: BulkLease, urgent: Session) -> None:
         while True:
             await lease.wait(held=True)
-            session = self._session(endpoint, Lane.BULK, lease.may_connect, urgent)
+            session = self._session(endpoint, Lane.BULK, lease.may_connect, Twin(urgent, self._call_buttons))
             with self.metrics.watching(session):
                 running = asyncio.create_task(session.run())
                 lost = asyncio.create_task(lease.wait(held=False))
@@ -216,32 +228,3 @@ class _Worker:
                 running.result()
             _log.warning("bulk_session_taken_over", broker=session.broker)
             await asyncio.sleep(RENEW_EVERY_S)
-
-    async def _housekeeping(self) -> None:
-        """Makes room for readings ahead of time, and keeps the quarantine within its limits."""
-        while True:
-            try:
-                connection = await connect(
-                    self._options.database_url, application_name="anju ingest housekeeping", autocommit=True
-                )
-                async with connection:
-                    while True:
-                        await self._keep_house(connection)
-                        await asyncio.sleep(_HOUSEKEEPING_EVERY_S)
-            except (psycopg.Error, OSError, TimeoutError) as error:
-                if not is_passing_fault(error):
-                    raise
-                _log.warning("housekeeping_postponed", reason=type(error).__name__)
-            await asyncio.sleep(1.0)
-
-    async def _keep_house(self, connection: AsyncConnection[Any]) -> None:
-        now = self._clock()
-        await partitions.ensure(
-            connection,
-            from_=now - self._options.limits.late_window - timedelta(days=1),
-            to=now + _PARTITIONS_AHEAD,
-        )
-        self._readings_ready.set()
-        evicted = await quarantine.trim(connection, self._options.quarantine_max_bytes)
-        if evicted:
-            _log.warning("quarantine_trimmed", evicted=evicted)

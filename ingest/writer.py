@@ -1,17 +1,15 @@
-"""Writes batches; what the database refuses is taken apart until the bad rows stand alone.
+"""Writes batches.
 
 Events come first, in a transaction of their own. Then, in another: readings, quarantine, and last the session's
-hearing. The caller acknowledges to the broker when `store` has returned, never before.
-
-Readings take one of two ways. New ones go straight into the series by binary COPY. Where one of them is stored already
-the database refuses the whole COPY; then, and for half a minute from then on, they go by way of a temporary table
-and INSERT ... ON CONFLICT DO NOTHING, which takes repetitions but costs the database twice as much for each row.
+hearing. The caller acknowledges to the broker when `store` has returned, never before. What the database refuses is
+taken apart.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -19,10 +17,10 @@ import structlog
 from psycopg import AsyncConnection, errors
 
 from devices.model import Lane, Reason
-from ingest import events, quarantine
+from ingest import events, quarantine, readings
 from ingest.batch import Batch, Happening, Refused
 from ingest.beacon import Hearing, advance
-from ingest.copy_format import HEADER, TRAILER
+from ingest.bisection import take_apart, why
 from ingest.intake import Intake
 from storage.pool import connect, is_passing_fault
 from storage.sql import load
@@ -101,8 +99,6 @@ class Writer:
             psycopg.Error, OSError, TimeoutError: a passing fault (`storage.pool.is_passing_fault`). A part of the batch
                 may be committed; storing it again is right, because every write is idempotent.
         """
-        if self._database_ready is not None:
-            await self._database_ready.wait()
         try:
             connection = await self._connected()
             if batch.happenings:
@@ -121,19 +117,17 @@ class Writer:
             await self.disconnect()
             raise
 
-    async def heard_until(self) -> datetime | None:
-        """Until when the session has committed what it was sent; None: it never was.
+    async def ready(self) -> None:
+        """Waits until the database has our schema, and connects; from then on `hearing` is what was committed last.
 
         Raises:
-            psycopg.Error, OSError, TimeoutError: it has to be looked up, and the database is not there.
+            psycopg.Error, OSError, TimeoutError: a passing fault.
         """
-        if self.hearing is None:
-            try:
-                await self._connected()
-            except (psycopg.Error, OSError, TimeoutError):
-                await self.disconnect()
-                raise
-        return self.hearing.until if self.hearing else None
+        try:
+            await self._connected()
+        except (psycopg.Error, OSError, TimeoutError):
+            await self.disconnect()
+            raise
 
     async def disconnect(self) -> None:
         """Gives the connection up; the next `store` makes a new one."""
@@ -144,6 +138,8 @@ class Writer:
     async def _connected(self) -> AsyncConnection[Any]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
+        if self._database_ready is not None:
+            await self._database_ready.wait()
         self._connection = connection = await connect(
             self._url,
             application_name=self._application_name,
@@ -152,7 +148,7 @@ class Writer:
             idle_in_transaction_timeout_s=self._idle_timeout_s,
             statement_timeout_s=self._statement_timeout_s,
         )
-        await create_stage(connection)
+        await readings.create_stage(connection)
         cursor = await connection.execute(_Q.read_hearing, self._session)
         row = await cursor.fetchone()
         if row is not None and self.hearing is None:
@@ -163,7 +159,7 @@ class Writer:
         if len(self.device_ids) > _MAX_KNOWN_DEVICES:
             self.device_ids.clear()
         names = list(dict.fromkeys(name for name, _ in batch.unknown))
-        self.device_ids.update(await find_devices(connection, names))
+        self.device_ids.update(await readings.find_devices(connection, names))
         intake.sort_unknown(batch)
 
     async def _store_events(self, connection: AsyncConnection[Any], batch: Batch) -> None:
@@ -181,7 +177,7 @@ class Writer:
                         raise
                     _log.error("event_refused", sqlstate=its_error.sqlstate, kind=each.kind.value)
                     batch.refused.append(
-                        Refused(each.message, each.device_name, Reason.STORAGE_REFUSED, _why(its_error), urgent=True)
+                        Refused(each.message, each.device_name, Reason.STORAGE_REFUSED, why(its_error), urgent=True)
                     )
         batch.happenings = []
 
@@ -204,11 +200,11 @@ class Writer:
         now = self._clock()
         if rows and now >= self._careful_until:
             try:
-                await self._commit_rows_by(append_new_rows, connection, rows, refused, heard_until)
+                await self._commit_rows_by(readings.append_new, connection, rows, refused, heard_until)
                 return
             except errors.UniqueViolation:
                 self._careful_until = now + _CAREFUL_FOR
-        await self._commit_rows_by(append_rows, connection, rows, refused, heard_until)
+        await self._commit_rows_by(readings.append, connection, rows, refused, heard_until)
 
     async def _commit_rows_by(
         self,
@@ -239,84 +235,5 @@ class Writer:
     async def _take_apart(self, connection: AsyncConnection[Any], batch: Batch, error: psycopg.Error) -> None:
         _log.warning("batch_refused", sqlstate=error.sqlstate, rows=len(batch.rows))
         self.totals.bisections += 1
-        refused = list(batch.refused)
-        await self._halve(connection, batch, 0, len(batch.rows), refused)
-        for each in refused:
-            await self._quarantine_one(connection, each)
+        await take_apart(batch, partial(self._commit_rows, connection))
         await self._commit_rows(connection, (), (), batch.heard_until)
-
-    async def _quarantine_one(self, connection: AsyncConnection[Any], refused: Refused) -> None:
-        try:
-            await self._commit_rows(connection, (), [refused])
-        except psycopg.Error as error:
-            if is_passing_fault(error):
-                raise
-            # Nothing that a broker may hand us is known to get here. Should it, the message must not come for ever.
-            _log.error("quarantine_refused", sqlstate=error.sqlstate, reason=refused.reason.value)
-            bare = refused.message._replace(topic="", payload=b"")
-            await self._commit_rows(
-                connection, (), [refused._replace(message=bare, device_name="", detail=_why(error))]
-            )
-
-    async def _halve(
-        self, connection: AsyncConnection[Any], batch: Batch, start: int, end: int, refused: list[Refused]
-    ) -> None:
-        if start == end:
-            return
-        try:
-            await self._commit_rows(connection, batch.rows[start:end])
-        except psycopg.Error as error:
-            if is_passing_fault(error):
-                raise
-            if end - start == 1:
-                refused.append(_refused_row(batch, start, error))
-                return
-            middle = (start + end) // 2
-            await self._halve(connection, batch, start, middle, refused)
-            await self._halve(connection, batch, middle, end, refused)
-
-
-async def create_stage(connection: AsyncConnection[Any]) -> None:
-    """Makes the temporary table that `append_rows` needs; lasts as long as the connection."""
-    await connection.execute(_Q.create_stage)
-
-
-async def find_devices(connection: AsyncConnection[Any], names: Sequence[str]) -> list[tuple[str, int]]:
-    """Name and id of those devices that are known."""
-    cursor = await connection.execute(_Q.find_devices, {"names": list(names)})
-    return await cursor.fetchall()
-
-
-async def append_new_rows(connection: AsyncConnection[Any], rows: Sequence[bytes]) -> tuple[int, int]:
-    """Appends packed rows of which none is stored yet; returns what `append_rows` would.
-
-    Raises:
-        psycopg.errors.UniqueViolation: one was stored already, or is in `rows` twice.
-    """
-    async with connection.cursor() as cursor, cursor.copy(_Q.copy_readings) as copy:
-        await copy.write(b"".join((HEADER, *rows, TRAILER)))
-    return len(rows), 0
-
-
-async def append_rows(connection: AsyncConnection[Any], rows: Sequence[bytes]) -> tuple[int, int]:
-    """Appends packed rows; returns how many were new, and how many had another value for a known instant."""
-    async with connection.cursor() as cursor:
-        async with cursor.copy(_Q.copy_stage) as copy:
-            await copy.write(b"".join((HEADER, *rows, TRAILER)))
-        await cursor.execute(_Q.append_readings)
-        inserted = cursor.rowcount
-        if inserted == len(rows):
-            return inserted, 0
-        await cursor.execute(_Q.keep_conflicts)
-        return inserted, cursor.rowcount
-
-
-def _refused_row(batch: Batch, row: int, error: psycopg.Error) -> Refused:
-    message = batch.owner_of(row)
-    device = message.topic.split("/", 2)[1] if "/" in message.topic else ""
-    return Refused(message, device, Reason.STORAGE_REFUSED, _why(error), urgent=False)
-
-
-def _why(error: psycopg.Error) -> str:
-    # The primary message names a constraint or a type, never a value.
-    return f"{error.sqlstate}: {error.diag.message_primary or type(error).__name__}"

@@ -14,7 +14,8 @@ from alerts.findings import Kind
 from rules.backtest.figures import watched_s
 from rules.backtest.injection import HORIZON, follow, moments
 from rules.backtest.recording import MeterRecord
-from rules.backtest.simulation import Home, Series, World, series_of
+from rules.backtest.series import Series, series_of
+from rules.backtest.simulation import Home, World
 from rules.learning import LOOKED_BACK, History, learned
 from rules.library.catalogue import HOME_RULES
 from rules.past import Past

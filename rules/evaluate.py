@@ -87,7 +87,7 @@ def evaluate(
     dues = [failure.retry_at for failure in failures.values()]
     impairments: list[Impairment] = []
     impairments_known = True
-    for name, ((_, _, impaired, is_known, judged_until, ongoing_since, _), until, _) in judged.items():
+    for name, ((_, _, impaired, is_known, judged_until, ongoing_since, _, _), until, _) in judged.items():
         dues.append(until)
         if ongoing_since is not None:
             ongoing[name] = ongoing_since

@@ -5,8 +5,10 @@ then. So silence, which is for technicians, always waits a little; and where oth
 it and soft inactivity wait until the others had the time to follow. Hard inactivity and calls for help never wait.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from alerts.findings import Kind, Severity
@@ -39,27 +41,41 @@ class Held(NamedTuple):
     until: datetime | None = None
 
 
-def silent(snapshot: Snapshot, *, since: datetime, crossed_at: datetime, limit: timedelta, interval: timedelta) -> Held:
+def silent(
+    troubles: Sequence[Trouble],
+    heard_until: datetime | None,
+    *,
+    since: datetime,
+    crossed_at: datetime,
+    limit: timedelta,
+    interval: timedelta,
+) -> Held:
     """What a device's silence is to the area.
 
     Args:
-        snapshot: the home.
+        troubles: those of the home.
+        heard_until: up to when we have heard.
         since: when it was heard last.
         crossed_at: when its limit passed, by the time up to which we have heard.
         limit: how long it may be silent.
         interval: how often it reports.
     """
-    reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
-    concerned = _concerned(snapshot, Cause.SILENT, since + reach)
-    if any(trouble.is_open for trouble in concerned):
-        return Held(Fate.PART)
-    settle = max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
-    until = crossed_at + settle
-    for trouble in concerned:
-        # All that fell out together have crossed their limits, or are heard again, within an interval.
-        until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
-    heard_until = snapshot.hearing.until if snapshot.hearing is not None else None
+    until = crossed_at + (settle := _settle(limit, interval))
+    if troubles:
+        reach = timedelta(seconds=window_s(Cause.SILENT, interval.total_seconds()))
+        concerned = [each for each in troubles if each.cause == Cause.SILENT and since + reach >= each.since]
+        if any(trouble.is_open for trouble in concerned):
+            return Held(Fate.PART)
+        for trouble in concerned:
+            # All that fell out together have crossed their limits, or are heard again, within an interval.
+            until = max(until, (trouble.ended_at or crossed_at) + interval + settle)
     return Held(Fate.HELD, until) if heard_until is None or heard_until <= until else Held(Fate.OWN)
+
+
+@lru_cache(maxsize=1024)
+def _settle(limit: timedelta, interval: timedelta) -> timedelta:
+    """How long whoever fell silent alone waits to find out."""
+    return max(min(_SETTLE, limit * _SETTLE_LIMITS), interval * _SETTLE_INTERVALS)
 
 
 def dry(
@@ -102,7 +118,3 @@ def dry(
         if now < until + interval:
             return Held(Fate.HELD, until + interval)
     return Held(Fate.OWN)
-
-
-def _concerned(snapshot: Snapshot, cause: Cause, latest: datetime) -> list[Trouble]:
-    return [trouble for trouble in snapshot.troubles if trouble.cause == cause and latest >= trouble.since]

@@ -17,11 +17,17 @@ from zlib import crc32
 from devices.meters import CLOCK_STEP_S
 from registry.policy import Policy
 from rules.calendars import is_workday
+from rules.course import Course
 from rules.flow import net_cover
 from rules.presence import outside
-from rules.profile import HISTORY, Profile, learn
-from rules.profile.local import IsWorkday
+from rules.profile import HISTORY, Profile
+from rules.profile.learning import profile_of
+from rules.profile.lived import Past, past_of
+from rules.profile.local import Clock, IsWorkday, clock
+from rules.profile.recalled import recalled
+from rules.segment import Segment
 from rules.snapshot import Installation, Learned, instant
+from rules.water import stretches
 from rules.zones import zone
 
 PERIOD: Final = timedelta(days=7)
@@ -114,9 +120,23 @@ def _tried(history: History, weekly_at: datetime, until: datetime) -> list[Learn
 def _learned(history: History, at: datetime) -> Learned:
     """What was learned at an epoch."""
     meters = [_known_at(meter, at) for meter in history.installations if meter.meters_water]
-    segments = outside(net_cover(meters), history.not_lived)
-    profile = learn(segments, until=at, zone=zone(history.time_zone), is_workday=_workdays(history.policy.holidays))
-    return Learned(from_at=at + COUNTS_AFTER, profile=profile)
+    local = clock(zone(history.time_zone), _workdays(history.policy.holidays))
+    since_s = (at - HISTORY).timestamp()
+    past = None if history.not_lived else _recalled(meters, since_s, local)
+    if past is None:
+        past = past_of(outside(net_cover(meters), history.not_lived), since_s, at.timestamp(), local)
+    return Learned(from_at=at + COUNTS_AFTER, profile=profile_of(past, until=at))
+
+
+def _recalled(meters: Sequence[Installation], since_s: float, local: Clock) -> Past | None:
+    """What a home's one meter says, where all that it ever showed is known; None where it is to be worked out."""
+    if len(meters) != 1 or meters[0].removed_at is not None:
+        return None
+    match stretches(meters[0]):
+        case [Segment(at_s=at_s, course=Course() as course)] if at_s[0] >= meters[0].installed_at.timestamp():
+            begin = bisect_left(course.at_s, at_s[0])
+            return recalled(course, begin, begin + len(at_s), since_s, local)
+    return None
 
 
 @lru_cache(maxsize=64)

@@ -52,7 +52,7 @@ class Word(NamedTuple):
 Stands = Callable[[Word, datetime], "Judgement | None"]
 """What a rule would conclude at a moment, where nothing has changed since it was asked but what a word says.
 
-Without findings: there would be none that is news. None: it is to be asked.
+Of its findings those that are news. None: it is to be asked.
 """
 
 
@@ -66,7 +66,9 @@ class Judgement(NamedTuple):
         impairments_known: False where it could not tell whether an impairment is over.
         judged_until: the measured time up to which it has judged the series; None if it judges none.
         ongoing_since: since when its condition holds; None if it does not.
-        stands: tells from little what asking again would conclude, where nothing is to be told; None: it cannot.
+        stands: tells from little what asking again would conclude; None: it cannot.
+        heard_within: it stands, with nothing to say, as long as the home's only device is always heard again within so
+            long; None: that is not said.
     """
 
     next_due: datetime
@@ -76,6 +78,7 @@ class Judgement(NamedTuple):
     judged_until: datetime | None = None
     ongoing_since: datetime | None = None
     stands: Stands | None = None
+    heard_within: timedelta | None = None
 
 
 class Rule(Protocol):

@@ -71,6 +71,15 @@ class ReplyTown:
         )
         return number
 
+    async def post(self, alert_id: int, receiver: str = "default", *, attempts: int = 1) -> None:
+        """As the dispatcher does: a desk was sent the alert by webhook."""
+        await self.conn.execute(
+            "INSERT INTO notification (notification_id, alert_id, channel, recipient, priority, body, state,"
+            " created_at, next_attempt_at, give_up_at, attempts)"
+            " VALUES (%s, %s, 'webhook', %s, 0, %s, 'pending', %s, %s, %s, %s)",
+            [uuid4(), alert_id, receiver, Jsonb({"type": "anju.alert.raised"}), *[self.clock.now] * 3, attempts],
+        )
+
     async def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database has."""
         return list(await (await self.conn.execute(query, list(values))).fetchall())
@@ -137,7 +146,7 @@ def web_options(database_url: str, clock: Clock, **further: Any) -> WebOptions:
             "link_secret": LINK_SECRET,
             "twilio": {"twilio": TOKEN, "twilio-voice": TOKEN},
             "unsigned": {kind: frozenset({kind}) for kind in ("aliyun", "tencent", "kannel")},
-            "webhook_secrets": (SECRET,),
+            "webhooks": {"default": (SECRET,)},
             "clock": clock,
             **further,
         },

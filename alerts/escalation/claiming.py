@@ -10,6 +10,7 @@ from psycopg.rows import DictRow, dict_row
 
 from alerts.escalation.model import Due, Phase, Row, Told, Waiting
 from alerts.life import cases
+from alerts.life.case import Action
 from alerts.life.cases import Place
 from alerts.messages import MessageType
 from alerts.model import Subject, gateway_of
@@ -23,6 +24,17 @@ _BEGINNINGS: Final = (
     MessageType.LAPSED,
     MessageType.REOPENED,
 )
+_WORDS: Final = [
+    str(action)
+    for action in (
+        Action.ACKNOWLEDGED,
+        Action.ON_THE_WAY,
+        Action.ON_SCENE,
+        Action.ASSIGNED,
+        Action.DECLINED,
+        Action.GIVEN_BACK,
+    )
+]
 _CALLS: Final = frozenset({*_BEGINNINGS, MessageType.ESCALATED, MessageType.ASK})
 
 
@@ -61,6 +73,7 @@ class _History(NamedTuple):
     waiting: dict[int, list[Waiting]]
     whys: dict[int, MessageType]
     heard: dict[int, set[tuple[str, str]]]
+    declined: dict[int, set[str]]
     nobody: set[tuple[int, int]]
 
 
@@ -70,7 +83,7 @@ def _is_fresh(row: DictRow) -> bool:
 
 
 async def _history(conn: AsyncConnection[Any], rows: Sequence[DictRow], now: datetime) -> _History:
-    history = _History({}, {}, {}, {}, set())
+    history = _History({}, {}, {}, {}, {}, set())
     if not rows:
         return history
     asked = {"alerts": [row["alert_id"] for row in rows]}
@@ -79,6 +92,7 @@ async def _history(conn: AsyncConnection[Any], rows: Sequence[DictRow], now: dat
         waiting = await conn.execute(_Q.waiting, {**asked, "now": now}, prepare=True)
         whys = await conn.execute(_Q.whys, {**asked, "types": [str(each) for each in _BEGINNINGS]}, prepare=True)
         heard = await conn.execute(_Q.heard, {**asked, "lapsed": str(MessageType.LAPSED)}, prepare=True)
+        declined = await conn.execute(_Q.declined, {**asked, "words": _WORDS}, prepare=True)
         nobody = await conn.execute(_Q.nobodies, asked, prepare=True)
         for alert_id, person_id, run, at in await told.fetchall():
             history.told.setdefault(alert_id, {})[person_id] = Told(run=run, at=at)
@@ -97,6 +111,8 @@ async def _history(conn: AsyncConnection[Any], rows: Sequence[DictRow], now: dat
             history.whys[alert_id] = MessageType(kind)
         for alert_id, channel, recipient in await heard.fetchall():
             history.heard.setdefault(alert_id, set()).add((channel, recipient))
+        for alert_id, key in await declined.fetchall():
+            history.declined.setdefault(alert_id, set()).add(key)
         history.nobody.update(await nobody.fetchall())
     return history
 
@@ -130,6 +146,7 @@ def _claimed(row: DictRow, history: _History, related: Sequence[int]) -> Claimed
         ),
         facts=facts.model_dump(mode="json"),
         holders=holders,
+        declined=frozenset(history.declined.get(alert_id, ())),
         why=history.whys.get(alert_id, MessageType.RAISED),
         told=history.told.get(alert_id, {}),
         waiting=history.waiting.get(alert_id, ()),

@@ -51,6 +51,22 @@ FROM notification n JOIN escalation e USING (alert_id)
 WHERE n.alert_id = ANY (%(alerts)s) AND n.person_id IS NOT NULL AND n.run = 0 AND n.state <> 'withdrawn'
   AND n.created_at >= e.started_at AND n.body ->> 'type' = %(lapsed)s
 
+-- Whose last word, since it was last reopened, is that they cannot. Who was handed the alert since then is asked anew.
+-- name: declined
+SELECT alert_id, key
+FROM (
+    SELECT DISTINCT ON (e.alert_id, said.key) e.alert_id, said.key, e.action
+    FROM alert_entry e
+    CROSS JOIN LATERAL (SELECT CASE e.action WHEN 'assigned' THEN e.detail ->> 'to' ELSE e.actor END AS key) said
+    WHERE e.alert_id = ANY (%(alerts)s) AND e.action = ANY (%(words)s::text[])
+      AND NOT EXISTS (
+          SELECT FROM alert_entry later
+          WHERE later.alert_id = e.alert_id AND later.entry_id > e.entry_id AND later.action = 'reopened'
+      )
+    ORDER BY e.alert_id, said.key, e.entry_id DESC
+) last
+WHERE action IN ('declined', 'given_back')
+
 -- name: nobodies
 SELECT DISTINCT alert_id, (detail ->> 'run')::integer AS run
 FROM alert_entry WHERE alert_id = ANY (%(alerts)s) AND action = 'nobody_to_tell'

@@ -106,6 +106,7 @@ class Due:
         row: Where the telling stands.
         facts: What messages tell of it (JSON of AlertFacts).
         holders: The keys of whoever has it, the first choice first; may name accounts that are no people.
+        declined: The keys of those whose last word in it is that they cannot come.
         why: What the duty desk was told when this run began.
         told: By person, the last message of a step.
         waiting: What has not left.
@@ -118,6 +119,7 @@ class Due:
     row: Row
     facts: Mapping[str, JsonValue]
     holders: Sequence[str] = ()
+    declined: frozenset[str] = frozenset()
     why: MessageType = MessageType.RAISED
     told: Mapping[int, Told] = field(default_factory=dict)
     waiting: Sequence[Waiting] = ()
@@ -141,6 +143,7 @@ class Circle:
         zone: Of the home, else of its area.
         staffed: Whether this installation has any roster. One without has a duty desk that hears all by webhook.
         paths: Of `areas`, by id.
+        cannot: The keys of those who are not told as long as anybody else is left.
     """
 
     ladder: Ladder
@@ -153,6 +156,7 @@ class Circle:
     zone: ZoneInfo
     staffed: bool
     paths: Mapping[int, str] = field(default_factory=dict)
+    cannot: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What is done with an alert that is due: who is told, what the history says, when it is due again. Pure.
 
 While nobody has taken it, the ladder is climbed again and again; once somebody has, they are reminded, and lose it
-again when nothing follows. Whatever goes in, somebody is told, or the plan says that there is nobody.
+again when nothing follows. Who has said that they cannot come is left out for as long as the alert lasts, unless nobody
+else is left. Whatever goes in, somebody is told, or the plan says that there is nobody.
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ def plan(due: Due, circle: Circle, loads: Mapping[int, Load], now: datetime) -> 
     until = due.case.muted_until
     if due.case.severity is Severity.TECHNICAL and until is not None and until > now:
         return only_due(due, replace(due.row, due_at=until))
+    circle = replace(circle, cannot=due.declined)
     if due.row.phase is Phase.AWAITING and due.case.state is not State.OPEN:
         return follow_up(due, circle, loads, now)
     return _climb(due, circle, loads, now)

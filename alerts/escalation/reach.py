@@ -1,11 +1,12 @@
 """Whom a step's words come to: people who can be told now, by which ways; who stands in where nobody can. Pure.
 
-Nobody on duty, or nobody with an address that works: the roster of the area above, and so on to the site, then the next
-role. At the very end, of an alert for which somebody must go, everybody around the home.
+Nobody on duty, nobody with an address that works, or nobody who can come: the roster of the area above, and so on to
+the site, then the next role. At the very end, of an alert for which somebody must go, everybody around the home; and
+before nobody is told, those who cannot come.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
@@ -41,7 +42,7 @@ class Fell:
         wanted: Who was meant.
         told: Who is: a role or `contacts`.
         at: The path of the area whose roster says so, `site`, or `home`.
-        because: `no_roster`, `nobody_on_duty`, `no_address`.
+        because: `no_roster`, `nobody_on_duty`, `no_address`, `declined`.
     """
 
     wanted: str
@@ -87,7 +88,10 @@ def reach(tell: Tell, circle: Circle, severity: Severity, *, turn: int, place: i
             able = _of_contacts(_related(circle, Relation.FAMILY), tell, circle, turn)
             return Reached(people=able[turn % len(able) :][:1] if able else ())
         case _:
-            return _staff(tell, circle, severity, turn)
+            reached = _staff(tell, circle, severity, turn)
+            if reached.people or not circle.cannot:
+                return reached
+            return _staff(tell, _asking_all(circle), severity, turn)
 
 
 def contacts_in_turn(circle: Circle) -> int:
@@ -101,6 +105,10 @@ def by_key(key: str, circle: Circle, *, turn: int) -> Someone | None:
     return None if person is None else _someone(person, Tell(who=PERSON + key), circle, "staff", turn)
 
 
+def _asking_all(circle: Circle) -> Circle:
+    return replace(circle, cannot=frozenset())
+
+
 def _staff(tell: Tell, circle: Circle, severity: Severity, turn: int) -> Reached:
     because = "no_roster"
     wanted = tell.who
@@ -108,7 +116,7 @@ def _staff(tell: Tell, circle: Circle, severity: Severity, turn: int) -> Reached
         someone = by_key(wanted.removeprefix(PERSON), circle, turn=turn)
         if someone is not None:
             return Reached(people=(someone,))
-        because = "no_address"
+        because = _why_not([wanted.removeprefix(PERSON)], tell, circle, turn)
     for role in _roles_from(wanted):
         first = True
         for area_id in (*circle.areas, None):
@@ -121,7 +129,7 @@ def _staff(tell: Tell, circle: Circle, severity: Severity, turn: int) -> Reached
                 fell = Fell(wanted=wanted, told=role, at=_name(area_id, circle), because=because)
                 return Reached(people=people, fell=None if expected else fell)
             if role == wanted:
-                because = "no_address" if keys else "nobody_on_duty"
+                because = _why_not(keys, tell, circle, turn)
             first = False
     if not circle.staffed and "webhook" in circle.channels:
         return Reached(people=(Someone(None, (Way("webhook", DESK),), "staff"),))
@@ -131,6 +139,12 @@ def _staff(tell: Tell, circle: Circle, severity: Severity, turn: int) -> Reached
         if people:
             return Reached(people=people, fell=Fell(wanted=wanted, told=_CONTACTS, at="home", because=because))
     return Reached(fell=Fell(wanted=wanted, told="nobody", at="site", because=because))
+
+
+def _why_not(keys: Sequence[str], tell: Tell, circle: Circle, turn: int) -> str:
+    if not keys:
+        return "nobody_on_duty"
+    return "declined" if any(_usable(keys, tell, _asking_all(circle), turn)) else "no_address"
 
 
 def _roles_from(wanted: str) -> Iterator[str]:
@@ -162,7 +176,7 @@ def _of_contacts(contacts: Iterable[Contact], tell: Tell, circle: Circle, turn: 
 
 def _someone(person: Person, tell: Tell, circle: Circle, audience: Audience, turn: int) -> Someone | None:
     """A person with the ways to them: those wanted, else any other that they have."""
-    if not person.active:
+    if not person.active or person.key in circle.cannot:
         return None
     ways = [way for channel in tell.by if (way := _way(person, channel, circle, turn)) is not None]
     if not ways:

@@ -18,6 +18,7 @@ _BECAUSE: Final[Mapping[str, str]] = {
     "no_roster": "there is no roster for",
     "nobody_on_duty": "nobody is on duty as",
     "no_address": "no address that works for",
+    "declined": "nobody can come as",
 }
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from psycopg import AsyncConnection
 from pydantic import JsonValue
 
-from alerts import metrics
 from alerts.errors import ChangedMeanwhile, NoSuchAlert
 from alerts.life import cases
 from alerts.life import writing as case_writing
@@ -77,6 +76,3 @@ async def write(
     (written,) = await case_writing.write(conn, [writing], by.now)
     if written is None:
         raise ChangedMeanwhile(f"somebody else changed alert {at.case.alert_id} in the same moment; look once more")
-    if at.case.acknowledged_at is None and change.case.acknowledged_at is not None:
-        waited = change.case.acknowledged_at - at.case.raised_at
-        metrics.ACKNOWLEDGE.labels(at.case.severity).observe(max(0.0, waited.total_seconds()))

@@ -129,7 +129,12 @@ WITH changed AS (
     WHERE notification_id IN (
         SELECT n.notification_id FROM notification n
         WHERE n.alert_id = %(alert_id)s AND n.person_id IS NOT NULL AND n.state = 'pending'
-          AND (%(escalation)s::text = 'stop' OR (%(escalation)s::text IN ('await', 'hold') AND n.run > 0 AND n.attempts = 0))
+          AND (%(escalation)s::text = 'stop' OR (n.run > 0 AND n.attempts = 0 AND (
+              %(escalation)s::text IN ('await', 'hold')
+              -- Whoever has just said that they cannot need not be told.
+              OR (%(action)s::text IN ('declined', 'given_back')
+                  AND n.person_id = (SELECT person_id FROM person WHERE key = %(actor)s))
+          )))
         FOR UPDATE SKIP LOCKED
     ) AND EXISTS (SELECT FROM changed)
 ), told AS (

@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from psycopg import AsyncConnection
 
 from alerts.channels.inbound_values import InboundReply
+from alerts.channels.webhook import SITE
 from alerts.life.commands import By, Closing
 from alerts.links import Link
 from alerts.messages import MessageType
@@ -120,24 +121,45 @@ async def press(conn: AsyncConnection[Any], link: Link, does: Does, once: str, n
 
 
 async def call_back(
-    conn: AsyncConnection[Any], *, call_id: str, alert_id: int, does: Does, actor: str, now: datetime
+    conn: AsyncConnection[Any],
+    *,
+    desks: frozenset[str],
+    call_id: str,
+    alert_id: int,
+    does: Does,
+    actor: str,
+    now: datetime,
 ) -> Taken:
-    """A desk that was told by webhook calls back; `actor` is a person's key, or an account of the desk's own.
+    """A desk that was told by webhook calls back.
+
+    Args:
+        conn: A connection.
+        desks: The receivers that it may be. An alert that none of them was sent is to it one that is not there.
+        call_id: The same for all repetitions; of one desk, so that none can use up the ids of another.
+        alert_id: Of which alert.
+        does: What it wants.
+        actor: A person's key, or an account of the desk's own.
+        now: Aware.
 
     Raises:
         psycopg.Error: Nothing was kept; the desk may repeat it.
     """
-    arrived = Arrived(provider="webhook", provider_id=call_id, said=deeds.name_of(does))
+    provider = "webhook" if SITE in desks else f"webhook/{min(desks)}"
+    arrived = Arrived(provider=provider, provider_id=call_id, said=deeds.name_of(does))
     async with conn.transaction():
         sender = await respondents.by_key(conn, actor)
         reply_id = await record.keep(conn, arrived, sender, None, now)
         if reply_id is None:
-            return _counted(Through.WEBHOOK, Taken(result=Result.REPEATED, alert_id=alert_id), sender)
-        if sender is None:
-            by = By(actor=actor, source=Through.WEBHOOK, now=now)
+            earlier = await record.earlier(conn, arrived)
+            repeated = Taken(result=Result.REPEATED, earlier=earlier, alert_id=alert_id)
+            return _counted(Through.WEBHOOK, repeated, sender)
+        if not await respondents.was_sent(conn, alert_id, desks):
+            taken = Taken(result=Result.UNKNOWN_ALERT, alert_id=alert_id)
+        elif sender is None:
+            taken = await _done(conn, alert_id, does, By(actor=actor, source=Through.WEBHOOK, now=now))
         else:
             by = await respondents.acting(conn, sender, alert_id, Through.WEBHOOK, now)
-        taken = await _done(conn, alert_id, does, by)
+            taken = await _done(conn, alert_id, does, by)
         await record.settle(conn, reply_id, taken.result, taken.alert_id)
     return _counted(Through.WEBHOOK, taken, sender)
 

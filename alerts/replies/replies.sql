@@ -31,6 +31,12 @@ WHERE a.state <> 'closed'
               AND (n.state = 'accepted' OR n.attempts > 0))
 ORDER BY a.raised_at DESC, a.alert_id DESC
 
+-- name: was_sent
+SELECT FROM notification
+WHERE alert_id = %(alert_id)s AND channel = 'webhook' AND recipient = ANY (%(desks)s::text[])
+  AND (state = 'accepted' OR attempts > 0)
+LIMIT 1
+
 -- name: is_open
 SELECT FROM alert WHERE alert_id = %(alert_id)s AND state <> 'closed'
 

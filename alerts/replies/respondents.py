@@ -54,6 +54,12 @@ async def told_of(conn: AsyncConnection[Any], sender: Sender, about: int | None)
     return [ToldOf(alert_id=row[0]) for row in await cursor.fetchall()]
 
 
+async def was_sent(conn: AsyncConnection[Any], alert_id: int, desks: frozenset[str]) -> bool:
+    """Whether one of these receivers was sent the alert, be it that nobody has seen what it answered."""
+    cursor = await conn.execute(_Q.was_sent, {"alert_id": alert_id, "desks": sorted(desks)})
+    return await cursor.fetchone() is not None
+
+
 async def relation_to(conn: AsyncConnection[Any], person_id: int, alert_id: int) -> str | None:
     """What the person is to the alert's home; None: staff."""
     cursor = await conn.execute(_Q.relation, {"alert_id": alert_id, "person_id": person_id})

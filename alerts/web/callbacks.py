@@ -30,7 +30,7 @@ from alerts.replies import answering, answers
 from alerts.replies.answering import Taken
 from alerts.replies.deeds import Result
 from alerts.web.database import Pool, run
-from alerts.web.desk import DeskCall, why_not
+from alerts.web.desk import DeskCall, NotBelieved, signed_by
 from alerts.web.limits import body_of
 from alerts.web.options import WebOptions
 
@@ -54,7 +54,7 @@ class Callbacks:
     def __init__(self, options: WebOptions, pool: Pool) -> None:
         self._options = options
         self._pool = pool
-        self._signers = tuple(Webhook(secret) for secret in options.webhook_secrets)
+        self._signers = {name: [Webhook(secret) for secret in secrets] for name, secrets in options.webhooks.items()}
 
     # ---------------------------------------------------------------- Twilio: signed
 
@@ -161,8 +161,9 @@ class Callbacks:
             raise _refused("webhook", "unknown_provider", 404)
         now = self._options.clock()
         body = await body_of(request)
-        if (reason := why_not(request.headers, body, self._signers, now)) is not None:
-            raise _refused("webhook", reason, 403)
+        desks = signed_by(request.headers, body, self._signers, now)
+        if isinstance(desks, NotBelieved):
+            raise _refused("webhook", desks.reason, 403)
         try:
             call = DeskCall.model_validate_json(body)
         except ValidationError as error:
@@ -173,10 +174,12 @@ class Callbacks:
         taken = await run(
             self._pool,
             lambda conn: answering.call_back(
-                conn, call_id=call_id, alert_id=call.alert_id, does=call.does, actor=call.by, now=now
+                conn, desks=desks, call_id=call_id, alert_id=call.alert_id, does=call.does, actor=call.by, now=now
             ),
         )
-        return JSONResponse({"result": str(taken.result)}, status_code=_STATUS_OF.get(taken.result, 200))
+        # Repeating a call does not do what could not be done.
+        result = taken.result if taken.earlier is None or taken.earlier.holds else taken.earlier
+        return JSONResponse({"result": str(result)}, status_code=_STATUS_OF.get(result, 200))
 
     # ---------------------------------------------------------------- into the database
 

@@ -4,7 +4,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from standardwebhooks.webhooks import Webhook
@@ -52,25 +52,35 @@ class DeskCall(BaseModel):
         return Wish(self.action)
 
 
-def why_not(headers: Mapping[str, str], body: bytes, signers: Sequence[Webhook], now: datetime) -> str | None:
-    """Why a call is not believed: `signature` or `stale`; None where one of the secrets signed it minutes ago."""
+class NotBelieved(NamedTuple):
+    """Why a call is not believed: `signature` or `stale`."""
+
+    reason: str
+
+
+def signed_by(
+    headers: Mapping[str, str], body: bytes, signers: Mapping[str, Sequence[Webhook]], now: datetime
+) -> frozenset[str] | NotBelieved:
+    """The receivers with a secret that signed the call minutes ago; several where they share one."""
     stamp = headers.get("webhook-timestamp", "")
     if not _WEBHOOK_ID.fullmatch(headers.get("webhook-id", "")):
-        return "signature"
+        return NotBelieved("signature")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 10):
-        return "signature"
+        return NotBelieved("signature")
     at = datetime.fromtimestamp(int(stamp), UTC)
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return "signature"
-    right = [signer.sign(headers["webhook-id"], at, text) for signer in signers]
+        return NotBelieved("signature")
+    given = [other.encode("utf-8", "replace") for other in headers.get("webhook-signature", "").split(" ")]
     # No short cut: how long it takes must not tell which one was nearly right.
     matches = [
-        hmac.compare_digest(one.encode(), other.encode("utf-8", "replace"))
-        for one in right
-        for other in headers.get("webhook-signature", "").split(" ")[:_MAX_SIGNATURES]
+        (receiver, hmac.compare_digest(signer.sign(headers["webhook-id"], at, text).encode(), other))
+        for receiver, its_signers in signers.items()
+        for signer in its_signers
+        for other in given[:_MAX_SIGNATURES]
     ]
-    if not any(matches):
-        return "signature"
-    return "stale" if abs(now - at) > _STALE_AFTER else None
+    receivers = frozenset(receiver for receiver, matched in matches if matched)
+    if not receivers:
+        return NotBelieved("signature")
+    return NotBelieved("stale") if abs(now - at) > _STALE_AFTER else receivers

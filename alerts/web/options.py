@@ -11,6 +11,7 @@ def _wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+_NO_SECRETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _NO_TOKENS: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_PROVIDERS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
@@ -26,7 +27,8 @@ class WebOptions:
         link_secret: Signs links and makes the keys of providers that do not sign.
         twilio: The auth token of each Twilio provider, by the provider's name in the settings.
         unsigned: The names of the providers that sign nothing, by their kind (`aliyun`, `tencent`, `kannel`).
-        webhook_secrets: `whsec_...`: a desk signs its calls with one of them.
+        webhooks: The secrets (`whsec_...`) of each receiver: a desk signs its calls with one of them, and is thereby
+            known to be one of those that have it.
         close_by_link: Whether staff may close an alert on its page.
         proxies: Addresses whose `X-Forwarded-For` is believed (for the limits only): those of the proxy before us.
         clock: The time.
@@ -37,7 +39,7 @@ class WebOptions:
     link_secret: str = field(repr=False)
     twilio: Mapping[str, str] = field(default_factory=lambda: _NO_TOKENS, repr=False)
     unsigned: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NO_PROVIDERS)
-    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    webhooks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_SECRETS, repr=False)
     close_by_link: bool = True
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     clock: Callable[[], datetime] = _wall_clock

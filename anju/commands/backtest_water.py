@@ -1,7 +1,6 @@
 """`anju backtest water`: what would have been told of the homes in a recording, and what would have been missed."""
 
 import gc
-import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from anju.arguments import instant
+from anju.commands.backtest_progress import progress
 from anju.errors import InputRefused, Usage
 from anju.output import JSON_OPTION, complain, say, show_json, show_table
 
@@ -70,9 +70,10 @@ def water(
 
     One home for each meter. Needs no database and no settings. Ends with 3 when the file has no usable row.
     """
+    _apart(file, alerts_out, report)
     plan = _plan(_policy(policy), _span(from_, to), tz, upload)
     plan = replace(plan, injections=inject, seed=seed, draws_lines=report is not None)
-    with _opened(alerts_out) as alerts, _opened(report) as page, _progress() as show:
+    with _opened(alerts_out) as alerts, _opened(report) as page, progress("read", "test") as show:
         recording = _read(file, show)
         with _seldom_tidied():
             tested, sections = _tested(recording, plan, alerts, show, pictures=page is not None)
@@ -82,6 +83,8 @@ def water(
         from rules.backtest.figures import summary
 
         total = summary(tested)
+        if inject and total.injected is None:
+            complain("nothing is cut in: that takes a use a day after the first and 72 h before the last reading")
         if page is not None:
             _write_page(page, file.name, plan, total, sections)
     if as_json:
@@ -92,6 +95,12 @@ def water(
         show_table(*homes_table(tested))
     for table in tables(total):
         show_table(*table)
+
+
+def _apart(file: Path, alerts_out: Path | None, report: Path | None) -> None:
+    named = [path.resolve() for path in (file, alerts_out, report) if path is not None]
+    if len(set(named)) < len(named):
+        raise Usage("the recording, --alerts-out and --report must be different files")
 
 
 def _span(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
@@ -117,6 +126,7 @@ def _plan(policy: "Policy", span: tuple[datetime | None, datetime | None], tz: s
 
 
 def _policy(file: Path | None) -> "Policy":
+    from registry.coherence import faults_of
     from registry.policy import DEFAULTS, resolve
 
     if file is None:
@@ -128,27 +138,30 @@ def _policy(file: Path | None) -> "Policy":
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Usage(f"{file} is not TOML: {error}") from error
     resolved = resolve(DEFAULTS, [parameters])
-    if resolved.faults:
-        raise Usage(f"{file}: {'; '.join(resolved.faults)}")
+    if faults := [*resolved.faults, *faults_of(resolved.policy)]:
+        raise Usage(f"{file}: {'; '.join(faults)}")
     return resolved.policy
 
 
 @contextmanager
 def _opened(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that stands under its name only when it is whole."""
+    """A file that stands under its name only when it is whole; into a device, a pipe or a link it goes at once."""
     if path is None:
         yield None
         return
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    stays = path.is_symlink() or (path.exists() and not path.is_file())
+    unfinished = path if stays else path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("w", encoding="utf-8", newline="\n") as out:
             yield out
-        unfinished.replace(path)
+        if not stays:
+            unfinished.replace(path)
     except OSError as error:
         raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        if not stays:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
 
 def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
@@ -235,18 +248,3 @@ def _seldom_tidied() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on standard error, where somebody is watching it."""
-    if not sys.stderr.isatty():
-        yield lambda _step, _share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        tasks = {step: progress.add_task(step, total=1.0) for step in ("read", "test")}
-        yield lambda step, share: progress.update(tasks[step], completed=share)

@@ -8,16 +8,16 @@ import typer
 
 from anju import context as ctx
 from anju.arguments import past_instant
-from anju.commands import device_credentials
+from anju.commands import device_credentials, device_show
+from anju.commands.device_show import NAME, called, terms
 from anju.errors import Usage
-from anju.output import JSON_OPTION, complain, instant, say, show_json, show_table
+from anju.output import complain, instant, say
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
     from devices.registry import Drivers
-    from registry.devices import DeviceRecord, Period, UnknownDevice
     from registry.importing import DeviceRow, HomeKey
     from registry.installing import Change
 
@@ -28,15 +28,6 @@ app = typer.Typer(
 )
 app.add_typer(device_credentials.app, name="credentials")
 
-_JSON = Annotated[bool, JSON_OPTION]
-_NAME = Annotated[
-    str,
-    typer.Argument(
-        help="The name under which the device publishes; an EUI, IMEI or address also as its label has it.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
 _HOME = Annotated[
     str, typer.Option(help="The home: path of its area and its name.", metavar="AREA/HOME", show_default=False)
 ]
@@ -58,7 +49,7 @@ _OPTION_OF = {
 def add(
     context: typer.Context,
     *,
-    name: _NAME,
+    name: NAME,
     home: _HOME,
     driver: Annotated[str, typer.Option(help="Its family; `anju drivers` lists them.", metavar="FAMILY")] = "native",
     model: Annotated[str | None, typer.Option(help="Its model; `anju drivers` lists those known to work.")] = None,
@@ -121,8 +112,8 @@ def add(
         return change, await devices.waiting(conn, row.name)
 
     change, waiting = ctx.with_database(context, work)
-    terms = _terms(row)
-    say(f"{row.name} serves {_place(change.home)} since {instant(change.at)}; reports {terms}{_as_what(row, known)}")
+    since = f"{_place(change.home)} since {instant(change.at)}"
+    say(f"{row.name} serves {since}; reports {terms(row)}{_as_what(row, known)}")
     for found, messages in waiting:
         if found == row.name:
             complain(f"{messages} messages of it came before; `anju quarantine replay --device {found}` stores them")
@@ -131,14 +122,14 @@ def add(
 
 
 @app.command()
-def move(context: typer.Context, *, name: _NAME, home: _HOME, at: _AT = None) -> None:
+def move(context: typer.Context, *, name: NAME, home: _HOME, at: _AT = None) -> None:
     """Let a device serve another home from now on, on the terms it has."""
     from registry import installing
 
     when = past_instant(at, "--at")
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "tuple[str, Change]":
-        found = await _called(conn, name)
+        found = await called(conn, name)
         return found, await installing.move(conn, found, home, at=when, now=datetime.now(UTC))
 
     moved, change = ctx.with_database(context, work)
@@ -146,123 +137,18 @@ def move(context: typer.Context, *, name: _NAME, home: _HOME, at: _AT = None) ->
 
 
 @app.command()
-def retire(context: typer.Context, *, name: _NAME, at: _AT = None) -> None:
+def retire(context: typer.Context, *, name: NAME, at: _AT = None) -> None:
     """Take a device out of its home. What it measured stays; it can be installed again."""
     from registry import installing
 
     when = past_instant(at, "--at")
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "tuple[str, Change]":
-        found = await _called(conn, name)
+        found = await called(conn, name)
         return found, await installing.retire(conn, found, at=when, now=datetime.now(UTC))
 
     taken, change = ctx.with_database(context, work)
     say(f"{taken} served {_place(change.left)} until {instant(change.at)}, and serves no home any more")
-
-
-@app.command(name="list")
-def list_(
-    context: typer.Context,
-    *,
-    area: Annotated[
-        str | None, typer.Option(help="Only this area and all below it, as a path.", metavar="PATH")
-    ] = None,
-    as_json: _JSON = False,
-) -> None:
-    """List installed devices, the home each serves, and when it was last heard."""
-    from registry import devices
-
-    found = ctx.with_database(context, lambda conn: devices.installed(conn, area=area))
-    if as_json:
-        show_json([device._asdict() for device in found])
-        return
-    columns = ("Device", "Driver", "Model", "Home", "Area", "Interval", "Heard")
-    show_table(
-        columns,
-        [
-            (
-                device.device,
-                device.driver,
-                device.model,
-                device.home,
-                device.area,
-                "" if device.interval_s is None else f"{device.interval_s} s",
-                device.heard_at or "never",
-            )
-            for device in found
-        ],
-    )
-
-
-@app.command()
-def show(context: typer.Context, *, name: _NAME, as_json: _JSON = False) -> None:
-    """Show one device: where it was and is installed, its last readings and events, what of it is in quarantine."""
-    from registry import devices
-
-    async def work(conn: "AsyncConnection[TupleRow]") -> "DeviceRecord":
-        return await devices.show(conn, await _called(conn, name))
-
-    found = ctx.with_database(context, work)
-    if as_json:
-        show_json(_as_json(found))
-        return
-    known = ", ".join(part for part in (found.driver, found.model) if part)
-    say(f"{found.device}: {known or 'heard, but not installed'}")
-    say("installations:" if found.installations else "installations: none")
-    for period in found.installations:
-        until = "now" if period.to is None else instant(period.to)
-        terms = _terms(period)
-        say(f"  {instant(period.since)} to {until}  {period.home}, {period.area}, {terms}")
-    say("last readings:" if found.readings else "last readings: none")
-    for reading in found.readings:
-        heard = f"measured {instant(reading.measured_at)}, received {instant(reading.received_at)}"
-        say(f"  {reading.quantity} {reading.value:.12g} {reading.unit}  {heard}")
-    say("last events:" if found.events else "last events: none")
-    for event in found.events:
-        say(f"  {event.event}  {instant(event.measured_at)}, received {instant(event.received_at)}")
-    say("quarantine:" if found.quarantine else "quarantine: none")
-    for group in found.quarantine:
-        say(f"  {group.reason}  {group.messages} messages, {instant(group.first_at)} to {instant(group.last_at)}")
-
-
-@app.command()
-def unknown(
-    context: typer.Context,
-    *,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, last heard first.")] = 200,
-    as_json: _JSON = False,
-) -> None:
-    """List devices that are heard but not installed: never, or not any more; `anju device add` installs them.
-
-    Shown is the last message of one that never was, and when and from where one was taken out that still publishes.
-    """
-    from registry import devices
-
-    found = ctx.with_database(context, lambda conn: devices.unknown(conn, limit=limit))
-    if as_json:
-        show_json([device._asdict() for device in found])
-        return
-    if not found:
-        say("every device that is heard is installed")
-        return
-    columns = ("Device", "Messages", "First", "Last", "Last event", "Retired", "Topic", "Last message")
-    show_table(
-        columns,
-        [(d.device, d.messages, d.first_at, d.last_at, d.last_event, _retired(d), d.topic, d.payload) for d in found],
-    )
-
-
-async def _called(conn: "AsyncConnection[TupleRow]", name: str) -> str:
-    from devices.registry import discover
-    from registry import devices
-
-    return await devices.called(conn, name, discover().spellings(name))
-
-
-def _retired(device: "UnknownDevice") -> str:
-    if device.retired_at is None:
-        return ""
-    return f"at {instant(device.retired_at)} from {device.home}, {device.area}"
 
 
 def _checked(cells: dict[str, str], known: "Drivers") -> "DeviceRow":
@@ -300,19 +186,4 @@ def _place(home: "HomeKey | None") -> str:
     return "no home" if home is None else f"{home.name}, {home.area},"
 
 
-def _terms(of: "DeviceRow | Period") -> str:
-    interval = "when something happens" if of.interval_s is None else f"every {of.interval_s} s"
-    pulses = "" if of.litres_per_pulse is None else f", {of.litres_per_pulse:g} L a pulse"
-    step = "" if of.resolution_l is None else f", in steps of {of.resolution_l:g} L"
-    through = "" if of.gateway is None else f", through gateway {of.gateway}"
-    return f"{interval}{pulses}{step}{through}"
-
-
-def _as_json(record: "DeviceRecord") -> dict[str, object]:
-    return {
-        **record._asdict(),
-        "installations": [each._asdict() for each in record.installations],
-        "readings": [each._asdict() for each in record.readings],
-        "events": [each._asdict() for each in record.events],
-        "quarantine": [each._asdict() for each in record.quarantine],
-    }
+device_show.add_to(app)

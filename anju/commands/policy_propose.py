@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anju.proposals import Line, Proposal
     from registry.policy import Policy
 
+_UNCHANGED = "nothing is changed"
 _BY = Annotated[str | None, typer.Option("--by", help="Who accepts it; stands in the history.", show_default="you")]
 
 
@@ -58,6 +59,8 @@ def propose(
     from anju.proposing import propose as make
     from registry import policies
 
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise Usage(f"--out: {out} cannot be a file, or there is no folder for it")
     defaults = policy_defaults(ctx.settings(context))
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "Proposal":
@@ -82,7 +85,7 @@ def propose(
     if accept_it:
         _accept(context, proposal, defaults, by, complain if as_json else say)
     elif not as_json:
-        say(f"nothing is changed; `anju policy accept {out}` lets it count" if out else "nothing is changed")
+        say(f"nothing is changed; `anju policy accept {out}` lets it count" if out and proposal.homes else _UNCHANGED)
 
 
 def accept(

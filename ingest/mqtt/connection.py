@@ -1,45 +1,19 @@
 """A connection that comes back: what the lanes of ingest read from, and acknowledge to."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-import mqtt5
 import structlog
 
-from ingest.errors import (
-    ConfigurationFault,
-    ConnectionClosed,
-    ConnectionLost,
-    IngestError,
-    ProtocolViolation,
-    SessionTakenOver,
-)
-from ingest.mqtt.link import Link
-from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription, backoff_s
+from ingest.errors import ConnectionClosed, ConnectionLost, IngestError
+from ingest.mqtt.counters import Counters
+from ingest.mqtt.links import Links
+from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.subscriptions import Subscriptions
 from ingest.mqtt.window import Delivery, Window
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a connection has counted since it was made."""
-
-    connects: int = 0
-    losses: int = 0
-    failed_attempts: int = 0
-    violations: int = 0
-    sessions_missing: int = 0
-    reads: int = 0
-    messages: int = 0
-    message_bytes: int = 0
-    acks: int = 0
-    acks_dropped: int = 0
-    pauses: int = 0
 
 
 class Connection:
@@ -78,18 +52,23 @@ class Connection:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.counters = Counters()
-        self._endpoint = endpoint
-        self._options = options
-        self._on_connected = on_connected
-        self._on_lost = on_lost
-        self._may_connect = may_connect
-        self._chance = chance
-        self._log = _log.bind(broker=str(endpoint), client_id=options.client_id)
-        self._subscriptions = Subscriptions(options.subscriptions, options.refused_retry_s, self._log)
+        self._name = f"mqtt {options.client_id}"
+        log = _log.bind(broker=str(endpoint), client_id=options.client_id)
+        self._subscriptions = Subscriptions(options.subscriptions, options.refused_retry_s, log)
         self._window = Window(options.max_outstanding_messages, options.max_outstanding_bytes)
-        self._link: Link | None = None
-        self._generation = 0
-        self._session_present = False
+        self._links = Links(
+            endpoint,
+            options,
+            self._subscriptions,
+            self.counters,
+            log,
+            begin=self._begin,
+            on_delivery=self._arrived,
+            on_connected=on_connected,
+            on_lost=on_lost,
+            may_connect=may_connect,
+            chance=chance,
+        )
         self._readable = asyncio.Event()
         self._drained = asyncio.Event()
         self._closing = asyncio.Event()
@@ -100,7 +79,7 @@ class Connection:
     @property
     def connected(self) -> bool:
         """Whether a broker has accepted us and the connection stands, as far as we know."""
-        return self._link is not None and self._link.accepted
+        return self._links.standing is not None
 
     @property
     def subscribed(self) -> bool:
@@ -115,17 +94,18 @@ class Connection:
     @property
     def paused(self) -> bool:
         """Whether the socket is not read, because too much is outstanding."""
-        return self._link is not None and self._link.accepted and self._link.paused
+        link = self._links.standing
+        return link is not None and link.paused
 
     @property
     def generation(self) -> int:
         """Number of the present connection, or of the last."""
-        return self._generation
+        return self._links.generation
 
     @property
     def session_present(self) -> bool:
         """Whether the broker still had our session, and its queue, at the last CONNACK."""
-        return self._session_present
+        return self._links.session_present
 
     @property
     def outstanding_messages(self) -> int:
@@ -148,7 +128,7 @@ class Connection:
             raise RuntimeError("this connection is running already")
         self._stopped.clear()
         self._ended = False
-        keeping = asyncio.create_task(self._keep_connected(), name=f"mqtt {self._options.client_id}")
+        keeping = asyncio.create_task(self._links.keep(), name=self._name)
         closing = asyncio.create_task(self._closing.wait())
         try:
             await asyncio.wait({keeping, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -194,10 +174,10 @@ class Connection:
         Returns:
             How many went to the broker.
         """
-        link = self._link
+        link = self._links.standing
         packet_ids = list(packet_ids)
         ids: list[int] = []
-        if link is not None and link.accepted and link.generation == generation:
+        if link is not None and link.generation == generation:
             ids = self._window.acknowledge(generation, packet_ids)
         self.counters.acks_dropped += len(packet_ids) - len(ids)
         if ids and link is not None:
@@ -215,9 +195,10 @@ class Connection:
             ConnectionLost, ConnectionClosed, SessionTakenOver: not connected, or it ended before the acknowledgement.
             PublishRefused: by the broker, or its limits forbid the message.
         """
-        if self._link is None:
+        link = self._links.standing
+        if link is None:
             raise ConnectionLost("not connected")
-        await self._link.publish(topic, payload, qos)
+        await link.publish(topic, payload, qos)
 
     async def subscribe(self, *subscriptions: Subscription) -> None:
         """Subscribe now, if connected, and after every reconnect.
@@ -225,89 +206,18 @@ class Connection:
         Raises:
             SubscriptionRefused: some filters were refused; they are tried again on the next connection.
         """
-        await self._subscriptions.add(self._standing, subscriptions)
+        await self._subscriptions.add(self._links.standing, subscriptions)
 
     async def unsubscribe(self, *filters: str) -> None:
         """Unsubscribe now, or on the next connection: the session remembers subscriptions while we are away."""
-        await self._subscriptions.remove(self._standing, filters)
+        await self._subscriptions.remove(self._links.standing, filters)
 
-    async def _keep_connected(self) -> None:
-        loop = asyncio.get_running_loop()
-        failures = 0
-        while True:
-            if self._may_connect and not await self._may_connect():
-                raise SessionTakenOver("the session is no longer ours to connect to")
-            started = loop.time()
-            reason = await self._connect_once()
-            if isinstance(reason, SessionTakenOver):
-                raise reason
-            lasted = loop.time() - started >= self._options.backoff_max_s
-            failures = 1 if lasted and not isinstance(reason, ConfigurationFault) else failures + 1
-            delay_s = backoff_s(failures, self._chance(), self._options)
-            if isinstance(reason, ConfigurationFault):
-                delay_s = self._options.refused_retry_s
-            await asyncio.sleep(delay_s)
-
-    async def _connect_once(self) -> IngestError:
-        """One connection, from opening to its end; returns why it ended."""
-        generation = self._generation + 1
-        link = Link(generation, self._options, self._arrived)
+    async def _begin(self, generation: int) -> None:
         self._window.begin(generation)
-        self._generation, self._link = generation, link
         if self._window.full:
             # Every connection may bring a chunk more before it can be paused: a flapping broker would fill the memory.
             self._drained.clear()
             await self._drained.wait()
-        try:
-            connack = await link.open(self._endpoint)
-        except IngestError as error:
-            self.counters.failed_attempts += 1
-            refused = isinstance(error, ConfigurationFault)
-            self._log.log(
-                logging.ERROR if refused else logging.WARNING, "mqtt_connect_failed", refused=refused, reason=str(error)
-            )
-            return error
-        finally:
-            if not link.accepted:
-                await link.close()
-        subscribing = asyncio.create_task(self._subscriptions.restore(link))
-        try:
-            self._connected(link, connack)
-            await asyncio.wait({link.lost})
-        finally:
-            subscribing.cancel()
-            await asyncio.wait({subscribing})
-            await link.close()
-            self._lost(link.lost.result())
-        return link.lost.result()
-
-    @property
-    def _standing(self) -> Link | None:
-        return self._link if self.connected else None
-
-    def _connected(self, link: Link, connack: mqtt5.ConnAckPacket) -> None:
-        counters, session_present = self.counters, connack.session_present
-        if counters.connects and not session_present:
-            counters.sessions_missing += 1
-            self._log.warning("mqtt_session_missing", generation=link.generation)
-        counters.connects += 1
-        self._session_present = session_present
-        self._subscriptions.granted = False
-        self._log.info("mqtt_connected", generation=link.generation, session_present=session_present)
-        granted_s = connack.session_expiry_interval
-        if granted_s is not None and granted_s < self._options.session_expiry_s:
-            self._log.warning("mqtt_session_expiry_shortened", granted_s=granted_s)
-        if self._on_connected:
-            self._on_connected(session_present)
-
-    def _lost(self, reason: IngestError) -> None:
-        self._subscriptions.granted = False
-        self.counters.losses += 1
-        self.counters.violations += isinstance(reason, ProtocolViolation)
-        level = logging.INFO if isinstance(reason, ConnectionClosed) else logging.WARNING
-        self._log.log(level, "mqtt_lost", generation=self._generation, kind=type(reason).__name__, reason=str(reason))
-        if self._on_lost:
-            self._on_lost(reason)
 
     def _arrived(self, delivery: Delivery) -> None:
         counters = self.counters
@@ -316,12 +226,13 @@ class Connection:
         counters.message_bytes += sum(delivery.sizes)
         self._window.arrived(delivery)
         self._readable.set()
-        if self._window.full and self._link is not None and not self._link.paused:
+        link = self._links.link
+        if self._window.full and link is not None and not link.paused:
             counters.pauses += 1
-            self._link.pause()
+            link.pause()
 
     def _relax(self) -> None:
         if self._window.slack:
             self._drained.set()
-            if self._link is not None:
-                self._link.resume()
+            if self._links.link is not None:
+                self._links.link.resume()

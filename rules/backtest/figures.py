@@ -14,7 +14,7 @@ from alerts.findings import Kind, Severity
 from rules.backtest import plain
 from rules.backtest.cases import Told
 from rules.backtest.injection import Noticed
-from rules.backtest.simulation import Series
+from rules.backtest.series import Series
 from rules.dry import tolerance_s
 
 MONTH_S: Final = 86_400.0 * 365.25 / 12

@@ -10,7 +10,8 @@ from typing import Final
 from alerts.findings import Kind, Severity
 from rules.backtest import plain
 from rules.backtest.cases import Cases, Told
-from rules.backtest.simulation import Home, Series
+from rules.backtest.series import Series
+from rules.backtest.simulation import Home
 from rules.snapshot import instant
 
 AFTER_USE: Final = timedelta(hours=3)
@@ -64,7 +65,7 @@ def follow(home: Home, series: Series, moment_s: float) -> Noticed:
     moment = instant(moment_s)
     # Once all from before the moment has come in, what is hard stays.
     settled = instant(max(moment_s, series.received_s[place - 1]))
-    twin = home.fork(series.standing_still(place))
+    twin = home.fork(place)
     twin.watch(moment + HORIZON, enough=lambda cases: any(told.raised_at > settled for told in _hard(cases)))
     told = [each for each in twin.cases.told if each.kind is Kind.INACTIVITY and each.cleared_at is None]
     return Noticed(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from rules.backtest.simulation import Series
+from rules.backtest.series import Series
 from rules.dry import tolerance_s
 
 USE_L: Final = 1.0

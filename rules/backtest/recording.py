@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import isfinite
 from operator import gt, sub
 from pathlib import Path
 from typing import IO, BinaryIO, Final, NamedTuple, cast
@@ -161,11 +160,13 @@ def _cells(lines: "Iterator[list[str]]") -> Iterator[tuple[list[str], str | None
 
 def _take(found: dict[str, _Rows], cells: Sequence[str], places: Sequence[int]) -> str | None:
     """Keeps a row; what is wrong with it, if it cannot be kept."""
+    id_place, at_place, total_place = places
     try:
-        meter_id, at, total = (cells[place].strip() for place in places)
+        meter_id, at, total = cells[id_place].strip(), cells[at_place].strip(), cells[total_place]
     except IndexError:
         return "fewer cells than columns"
-    if not meter_id or not meter_id.isprintable() or "\ufffd" in meter_id:
+    rows = found.get(meter_id)
+    if rows is None and (not meter_id or not meter_id.isprintable() or "\ufffd" in meter_id):
         return "meter_id is empty" if not meter_id else f"meter_id {meter_id!r} is not printable text"
     try:
         measured_s = parse_time(at).timestamp()
@@ -176,10 +177,9 @@ def _take(found: dict[str, _Rows], cells: Sequence[str], places: Sequence[int]) 
     try:
         total_l = float(total)
     except ValueError:
-        return f"total_l {total[:40]!r} is no number"
-    if not (isfinite(total_l) and WATER_TOTAL.minimum <= total_l <= WATER_TOTAL.maximum):
-        return f"total_l {total[:40]!r} is no register's total"
-    rows = found.get(meter_id)
+        return f"total_l {total.strip()[:40]!r} is no number"
+    if not WATER_TOTAL.minimum <= total_l <= WATER_TOTAL.maximum:  # as infinity and what is no number do not
+        return f"total_l {total.strip()[:40]!r} is no register's total"
     if rows is None:
         rows = found[meter_id] = _Rows()
     rows.measured_s.append(measured_s)

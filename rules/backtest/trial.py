@@ -11,7 +11,8 @@ from rules.backtest import plain
 from rules.backtest.figures import HomeTrial, is_short, watched_s
 from rules.backtest.injection import Noticed, follow, moments
 from rules.backtest.recording import MeterRecord
-from rules.backtest.simulation import Home, Series, World, series_of
+from rules.backtest.series import Series, series_of
+from rules.backtest.simulation import Home, World
 from rules.backtest.uploads import Upload, received
 from rules.habits import learned_limit
 from rules.snapshot import Snapshot, instant

@@ -2,9 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import compress, count
-from operator import ne
-from typing import Final
+from copy import copy
+from datetime import datetime, timedelta
+from itertools import accumulate, compress, count
+from operator import ne, sub
+from typing import Final, NamedTuple
 
 from rules.flow import LEAST_INTERVALS, PAUSE_LEAST_S
 from rules.rule import Word
@@ -14,6 +16,19 @@ _STEPS_L: Final = (10.0, 100.0)
 _ROUNDING_L: Final = 1e-3
 _DAY_S: Final = 86_400.0
 _NEVER_S: Final = float("-inf")
+
+
+class Heard(NamedTuple):
+    """What so many readings tell by themselves.
+
+    Attributes:
+        moves: how many moves they show.
+        word: without these.
+    """
+
+    readings: int
+    moves: int
+    word: Word
 
 
 class Words:
@@ -34,46 +49,78 @@ class Words:
         surely_l: Sequence[float] = (),
     ) -> None:
         self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
-        self._places = places = list(compress(count(1), map(ne, totals_l[1:], totals_l)))
+        has_moved = list(map(ne, totals_l[1:], totals_l))
+        self._moves = list(accumulate(has_moved, initial=0))  # up to each reading
+        self._most = self._moves[-1]
+        self._places = places = list(compress(count(1), has_moved))
         self._moved_s = [measured_s[place] for place in places]
         self._before_s = [measured_s[place - 1] for place in places]
         self._moved_l = [totals_l[place] - totals_l[place - 1] for place in places]
         self._surely_l = [surely_l[place - 1] for place in places] if surely_l else []
         self._flowing_s = self._after_pauses()
+        self._gaps: dict[float, Sequence[int]] = {}
 
-    def moves(self, heard: int) -> int:
-        """How many moves so many readings show."""
-        return bisect_left(self._places, heard)
+    def standing_still(self, place: int, totals_l: Sequence[float]) -> "Words":
+        """The same of a register that no longer moves from the reading at `place` on.
 
-    def heard(self, moves: int, heard: int) -> Word:
+        It tells of no more base flow than one that goes on.
+        """
+        still = copy(self)
+        still._totals_l, still._most = totals_l, bisect_left(self._places, place)
+        return still
+
+    def heard(self, readings: int) -> Heard:
         """What so many readings, and the moves that they show, tell by themselves."""
-        return Word(
-            instant(self._received_s[heard - 1]),
-            self._measured_s[heard - 1],
-            flowing_s=self.flowing_s(moves, heard),
-            is_exact=self.is_exact(moves, heard),
+        moves, last = self.moves(readings), readings - 1
+        return Heard(
+            readings,
+            moves,
+            Word(
+                instant(self._received_s[last]),
+                self._measured_s[last],
+                (),
+                (),
+                (),
+                self.flowing_s(moves, readings),
+                self.is_exact(moves, readings),
+            ),
         )
 
-    def since(self, before: int, moves: int, heard: Word) -> Word:
+    def unheard_at(self, readings: int, within: timedelta) -> datetime:
+        """When nothing will have been heard for so long, for the first time after so many readings."""
+        within_s = within.total_seconds()
+        gaps = self._gaps.get(within_s)
+        if gaps is None:
+            received_s = self._received_s
+            gaps = [*compress(count(), map(within_s.__lt__, map(sub, received_s[1:], received_s))), len(received_s) - 1]
+            self._gaps[within_s] = gaps
+        return instant(self._received_s[gaps[bisect_left(gaps, readings - 1)]]) + within
+
+    def moves(self, readings: int) -> int:
+        """How many moves so many readings show."""
+        return min(self._moves[readings - 1], self._most) if readings else 0
+
+    def since(self, before: int, heard: Heard) -> Word:
         """The same with the moves that were not known before."""
+        _, moves, word = heard
         if before == moves:
-            return heard
+            return word
         new = slice(before, moves)
         return Word(
-            heard.heard_at,
-            heard.covered_s,
+            word.heard_at,
+            word.covered_s,
             self._moved_s[new],
             self._moved_l[new],
             self._before_s[new],
-            heard.flowing_s,
-            heard.is_exact,
+            word.flowing_s,
+            word.is_exact,
             self._surely_l[new],
         )
 
-    def flowing_s(self, moves: int, heard: int) -> float:
+    def flowing_s(self, moves: int, readings: int) -> float:
         """Since when it may have been flowing without a pause, as `rules.flow.may_be_base_since` tells it."""
-        begin = self._places[moves - 1] if moves else 0
-        paused = self._pause(begin, heard - 1)
+        begin, last = self._places[moves - 1] if moves else 0, readings - 1
+        paused = self._pause(begin, last) if last - begin >= LEAST_INTERVALS else None
         return self._flowing_s[moves] if paused is None else paused
 
     def _after_pauses(self) -> Sequence[float]:
@@ -92,18 +139,18 @@ class Words:
         latest = bisect_right(measured_s, measured_s[end] - PAUSE_LEAST_S, begin, end) - 1
         return measured_s[min(latest, end - LEAST_INTERVALS) + 1]
 
-    def is_exact(self, moves: int, heard: int) -> bool:
+    def is_exact(self, moves: int, readings: int) -> bool:
         """Whether the readings of the last days can be of no register that moves in coarse steps.
 
         However few of them are read: by one or two totals a step is believed that divides them.
         """
         ten_l, hundred_l = _STEPS_L
-        now_l = self._totals_l[heard - 1]
+        now_l = self._totals_l[readings - 1]
         if not _divides(ten_l, now_l):
             return True
         if not moves or _divides(ten_l, self._totals_l[self._places[moves - 1] - 1]):
             return False
-        return not _divides(hundred_l, now_l) or self._measured_s[heard - 1] - self._moved_s[moves - 1] <= _DAY_S
+        return not _divides(hundred_l, now_l) or self._measured_s[readings - 1] - self._moved_s[moves - 1] <= _DAY_S
 
 
 def _divides(step_l: float, total_l: float) -> bool:

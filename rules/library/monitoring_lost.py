@@ -6,18 +6,17 @@ incident is told in their place (`rules.area_watch`): a device that fell silent 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import held
-from rules.expected import next_after, next_word
+from rules.expected import next_after
 from rules.held import Fate
-from rules.rule import Judgement, Stands, Word
-from rules.snapshot import Installation, Snapshot
+from rules.rule import Judgement, Word
+from rules.snapshot import Hearing, Snapshot, Trouble
 
 _SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
 
@@ -28,14 +27,48 @@ class _State(Enum):
     UNKNOWN = auto()  # longer than its limit without a word, but we have not listened that long
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Device:
-    device: Installation
+class _Device(NamedTuple):
+    """A device that reports regularly.
+
+    Attributes:
+        limit: how long it may be silent.
+    """
+
+    name: str
+    interval: timedelta
+    limit: timedelta
+    installed_at: datetime
+    heard_at: datetime | None
+
+    @property
+    def since(self) -> datetime:
+        """Since when it is silent, if it is."""
+        return self.heard_at or self.installed_at
+
+
+class _Judged(NamedTuple):
+    device: _Device
     state: _State
     since: datetime
-    limit: timedelta
     next_due: datetime
     crossed_at: datetime | None = None
+
+
+class _Home(NamedTuple):
+    """A home as far as it matters here.
+
+    Attributes:
+        heard_at: when anything of it was heard last.
+        known_since: since when it is silent, as the last look left it.
+        is_told: a case is open.
+    """
+
+    home_id: int
+    hearing: Hearing | None
+    heard_at: datetime | None
+    troubles: Sequence[Trouble]
+    known_since: datetime | None
+    is_told: bool
 
 
 class MonitoringLost:
@@ -48,51 +81,96 @@ class MonitoringLost:
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges every installed device that has a reporting interval."""
         devices = [
-            self._judged(device, snapshot, now)
+            _Device(
+                device.device,
+                device.interval,
+                snapshot.policy.silence_limit(device.interval_s or device.interval.total_seconds()),
+                device.installed_at,
+                device.heard_at,
+            )
             for device in snapshot.installations
             if device.removed_at is None and device.interval_s is not None
         ]
-        next_due = min((device.next_due for device in devices), default=now + self.max_latency)
-        silent = sorted((d for d in devices if d.state is _State.SILENT), key=lambda d: (d.since, d.device.device))
-        known_since = snapshot.ongoing.get(self.name)
-        if silent:
-            return _silent(snapshot, silent, next_due, now, heard_at=_heard_between(devices, silent, known_since))
-        told = known_since is not None or Kind.MONITORING_LOST in snapshot.open_kinds
-        unsure = [device for device in devices if device.state is _State.UNKNOWN]
-        if unsure:
-            # What was told stays so until the device is heard, which it may be at any moment.
-            soonest = min(now + device.device.interval for device in unsure)
-            return Judgement(next_due=min(next_due, soonest) if told else next_due, ongoing_since=known_since)
-        if told:
-            heard_at = max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=now)
-            return Judgement(findings=(_cleared(snapshot, heard_at, "monitoring_heard_again"),), next_due=next_due)
-        return Judgement(next_due=next_due, stands=_while_heard(snapshot, devices, now))
+        home = _Home(
+            home_id=snapshot.home_id,
+            hearing=snapshot.hearing,
+            heard_at=max((d.heard_at for d in snapshot.installations if d.heard_at is not None), default=None),
+            troubles=snapshot.troubles,
+            known_since=snapshot.ongoing.get(self.name),
+            is_told=Kind.MONITORING_LOST in snapshot.open_kinds,
+        )
+        if not devices:
+            return _concluded(home, [], now + self.max_latency, now)
+        if len(devices) == len(snapshot.installations) == 1 and snapshot.hearing is not None and not home.troubles:
+            return _alone(home, devices[0], snapshot.hearing, now)
+        judged = [_judged(device, snapshot.hearing, now) for device in devices]
+        return _concluded(home, judged, min([each.next_due for each in judged]), now)
 
-    @staticmethod
-    def _judged(device: Installation, snapshot: Snapshot, now: datetime) -> _Device:
-        limit = snapshot.policy.silence_limit(device.interval_s or device.interval.total_seconds())
-        since = device.heard_at or device.installed_at
-        if snapshot.hearing is None:
-            again = now + device.interval
-            return _Device(device=device, state=_State.UNKNOWN, since=since, limit=limit, next_due=again)
-        heard_until, heard_since = snapshot.hearing.until, snapshot.hearing.since
-        silent_at = max(since, heard_since) + limit
-        if heard_until > silent_at:
-            return _Device(
-                device=device,
-                state=_State.SILENT,
-                since=since,
-                limit=limit,
-                next_due=next_word([device], now),
-                crossed_at=silent_at,
-            )
-        state = _State.HEARD if heard_until <= since + limit else _State.UNKNOWN
-        due = silent_at + max(now - heard_until, timedelta()) + _SLACK
-        return _Device(device=device, state=state, since=since, limit=limit, next_due=due)
+
+def _alone(home: _Home, device: _Device, hearing: Hearing, now: datetime) -> Judgement:
+    """Of a home with one device and no trouble around it: a word of that tells all that is gone by here."""
+    judged = _judged(device, hearing, now)
+    said = _concluded(home, [judged], judged.next_due, now)
+    is_told = home.is_told
+    for finding in said.findings:
+        is_told = finding.verdict is Verdict.RAISE
+    lag = max(now - hearing.until, timedelta())
+    known = _Home(home.home_id, hearing, home.heard_at, home.troubles, said.ongoing_since, is_told)
+    return Judgement(
+        said.next_due,
+        said.findings,
+        ongoing_since=said.ongoing_since,
+        stands=partial(_told_again, known, device, lag),
+        heard_within=device.limit + lag + _SLACK if judged.state is _State.HEARD and not said.findings else None,
+    )
+
+
+def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: datetime) -> Judgement:
+    if home.is_told and home.known_since is not None and word.heard_at == device.heard_at:
+        # What was told of it stays so until it is heard.
+        due = next_after(word.heard_at, device.interval, at)
+        stands = partial(_told_again, home, device, lag)
+        return Judgement(next_due=due, ongoing_since=home.known_since, stands=stands)
+    assert home.hearing is not None  # noqa: S101 (else nothing can be told)
+    hearing = Hearing(at - lag, home.hearing.since)
+    heard = _Home(home.home_id, hearing, word.heard_at, home.troubles, home.known_since, home.is_told)
+    if word.heard_at != device.heard_at:
+        device = device._replace(heard_at=word.heard_at)
+    return _alone(heard, device, hearing, at)
+
+
+def _judged(device: _Device, hearing: Hearing | None, now: datetime) -> _Judged:
+    since = device.since
+    if hearing is None:
+        return _Judged(device, _State.UNKNOWN, since, now + device.interval)
+    silent_at = max(since, hearing.since) + device.limit
+    if hearing.until > silent_at:
+        return _Judged(device, _State.SILENT, since, next_after(since, device.interval, now), silent_at)
+    state = _State.HEARD if hearing.until <= since + device.limit else _State.UNKNOWN
+    return _Judged(device, state, since, silent_at + max(now - hearing.until, timedelta()) + _SLACK)
+
+
+def _concluded(home: _Home, devices: Sequence[_Judged], next_due: datetime, now: datetime) -> Judgement:
+    silent = [each for each in devices if each.state is _State.SILENT]
+    if silent:
+        if len(silent) > 1:
+            silent.sort(key=lambda each: (each.since, each.device.name))
+        heard_at = _heard_between(devices, silent, home.known_since)
+        return _silent(home, silent, next_due, now, heard_at=heard_at)
+    told = home.known_since is not None or home.is_told
+    unsure = [each.device for each in devices if each.state is _State.UNKNOWN]
+    if unsure:
+        # What was told stays so until the device is heard, which it may be at any moment.
+        soonest = min(now + device.interval for device in unsure)
+        return Judgement(next_due=min(next_due, soonest) if told else next_due, ongoing_since=home.known_since)
+    if told:
+        over = _cleared(home.home_id, home.heard_at or now, "monitoring_heard_again")
+        return Judgement(findings=(over,), next_due=next_due)
+    return Judgement(next_due=next_due)
 
 
 def _heard_between(
-    devices: Iterable[_Device], silent: Sequence[_Device], known_since: datetime | None
+    devices: Iterable[_Judged], silent: Sequence[_Judged], known_since: datetime | None
 ) -> datetime | None:
     """When all were heard again that were silent at the last look, if that was before any of these fell silent."""
     if known_since is None or silent[0].since <= known_since:
@@ -101,95 +179,61 @@ def _heard_between(
     return heard_at if all(each.crossed_at is not None and heard_at < each.crossed_at for each in silent) else None
 
 
-def _while_heard(snapshot: Snapshot, devices: Sequence[_Device], now: datetime) -> Stands | None:
-    """Of the only device there is: nothing is to be said as long as it goes on being heard in time."""
-    if len(devices) != 1 or len(snapshot.installations) != 1 or snapshot.hearing is None:
-        return None
-    lag = max(now - snapshot.hearing.until, timedelta())
-    return partial(_heard_in_time, devices[0].limit + lag, snapshot.hearing.since)
-
-
-def _heard_in_time(limit: timedelta, heard_since: datetime, word: Word, at: datetime) -> Judgement | None:
-    lost_at = max(word.heard_at, heard_since) + limit
-    if at > lost_at:
-        return None
-    return Judgement(next_due=lost_at + _SLACK, stands=partial(_heard_in_time, limit, heard_since))
-
-
-def _while_silent(snapshot: Snapshot, silent: Sequence[_Device]) -> Stands | None:
-    """Of the only device there is: what was told stays so until it is heard."""
-    if len(silent) != 1 or len(snapshot.installations) != 1 or snapshot.troubles:
-        return None
-    return partial(_still_silent, silent[0])
-
-
-def _still_silent(silent: _Device, word: Word, at: datetime) -> Judgement | None:
-    if word.heard_at != silent.device.heard_at:
-        return None
-    due = next_after(word.heard_at, silent.device.interval, at)
-    return Judgement(next_due=due, ongoing_since=silent.since, stands=partial(_still_silent, silent))
-
-
 def _silent(
-    snapshot: Snapshot, silent: list[_Device], next_due: datetime, now: datetime, *, heard_at: datetime | None
+    home: _Home, silent: Sequence[_Judged], next_due: datetime, now: datetime, *, heard_at: datetime | None
 ) -> Judgement:
     """Its own alert, unless its area or gateway has fallen silent with it, or may have."""
+    assert home.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
     fates = [
         held.silent(
-            snapshot,
+            home.troubles,
+            home.hearing.until,
             since=each.since,
             crossed_at=each.crossed_at,
-            limit=each.limit,
+            limit=each.device.limit,
             interval=each.device.interval,
         )
         for each in silent
         if each.crossed_at is not None
     ]
-    since = silent[0].since
-    told = Kind.MONITORING_LOST in snapshot.open_kinds
+    since, told = silent[0].since, home.is_told
     over: tuple[Finding, ...] = ()
     if told and heard_at is not None:
-        over, told = (_cleared(snapshot, heard_at, "monitoring_heard_again"),), False
+        over, told = (_cleared(home.home_id, heard_at, "monitoring_heard_again"),), False
     if all(fate is Fate.PART for fate, _ in fates):
-        over = (_cleared(snapshot, now, "monitoring_part_of_area"),) if told else over
+        over = (_cleared(home.home_id, now, "monitoring_part_of_area"),) if told else over
         return Judgement(findings=over, next_due=next_due, ongoing_since=since)
     if not told and all(fate is not Fate.OWN for fate, _ in fates):
-        assert snapshot.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
-        lag = max(now - snapshot.hearing.until, timedelta())
+        lag = max(now - home.hearing.until, timedelta())
         settled = min(until for _, until in fates if until is not None) + lag + _SLACK
         return Judgement(findings=over, next_due=min(next_due, settled), ongoing_since=since)
-    return Judgement(
-        findings=(*over, _lost(snapshot, silent)),
-        next_due=next_due,
-        ongoing_since=since,
-        stands=_while_silent(snapshot, silent),
-    )
+    lost = _lost(home.home_id, silent, home.hearing.until)
+    return Judgement(findings=(*over, lost), next_due=next_due, ongoing_since=since)
 
 
-def _lost(snapshot: Snapshot, silent: list[_Device]) -> Finding:
-    assert snapshot.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
+def _lost(home_id: int, silent: Sequence[_Judged], heard_until: datetime) -> Finding:
     first = silent[0]
-    silent_s = round((snapshot.hearing.until - first.since).total_seconds())
+    device, silent_s = first.device, round((heard_until - first.since).total_seconds())
     return Finding(
-        subject=Subject(home_id=snapshot.home_id),
+        subject=Subject(home_id=home_id),
         kind=Kind.MONITORING_LOST,
         verdict=Verdict.RAISE,
         severity=Severity.TECHNICAL,
         since=first.since,
         reason=Reason(
-            id="monitoring_never_heard" if first.device.heard_at is None else "monitoring_silent",
-            values={"device": first.device.device, "silent_s": silent_s, "limit_s": round(first.limit.total_seconds())},
+            id="monitoring_never_heard" if device.heard_at is None else "monitoring_silent",
+            values={"device": device.name, "silent_s": silent_s, "limit_s": round(device.limit.total_seconds())},
         ),
         evidence={
-            "silent": {d.device.device: d.since.isoformat() for d in silent},
-            "heard_until": snapshot.hearing.until.isoformat(),
+            "silent": {each.device.name: each.since.isoformat() for each in silent},
+            "heard_until": heard_until.isoformat(),
         },
     )
 
 
-def _cleared(snapshot: Snapshot, at: datetime, reason_id: str) -> Finding:
+def _cleared(home_id: int, at: datetime, reason_id: str) -> Finding:
     return Finding(
-        subject=Subject(home_id=snapshot.home_id),
+        subject=Subject(home_id=home_id),
         kind=Kind.MONITORING_LOST,
         verdict=Verdict.CLEAR,
         severity=Severity.TECHNICAL,

@@ -1,11 +1,11 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
-from collections.abc import Iterable
-from itertools import chain, pairwise, repeat
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from operator import mul, sub
 from typing import Final, NamedTuple
 
-from rules.segment import Segment
+from rules.segment import ROUNDING_L, Segment
 
 USE_L: Final = 1.0
 """As much as this, since the last use, is use."""
@@ -14,8 +14,6 @@ LONGEST_STEP_S: Final = 7 * 3600.0
 
 LONGEST_WAIT_S: Final = 24 * 3600.0
 """Readings further apart than this are as good as this: there the hard line does not wait for the meter any more."""
-
-_ROUNDING_L: Final = 1e-6
 
 
 class Silence(NamedTuple):
@@ -46,29 +44,36 @@ def silences(segments: Iterable[Segment]) -> list[Silence]:
 def uses(segment: Segment) -> list[int]:
     """The places of the readings that show use since the one before them here, or since the cover began."""
     low_l, places = segment.low_l, list[int]()
-    floor_l = low_l[0] + USE_L - _ROUNDING_L
+    floor_l = low_l[0] + USE_L - ROUNDING_L
     for place, high in enumerate(segment.high_l):
         if high >= floor_l:
             places.append(place)
-            floor_l = low_l[place] + USE_L - _ROUNDING_L
+            floor_l = low_l[place] + USE_L - ROUNDING_L
     return places
 
 
 def covered_s(segments: Iterable[Segment]) -> float:
     """How long readings came often enough to tell a habit by."""
-    steps_s: Iterable[float] = chain.from_iterable(map(sub, segment.at_s[1:], segment.at_s) for segment in segments)
-    return sum(filter(LONGEST_STEP_S.__ge__, steps_s))
+    often_s = 0.0
+    for segment in segments:
+        at_s = segment.at_s
+        if max(map(sub, at_s[1:], at_s), default=0.0) <= LONGEST_STEP_S:
+            often_s += at_s[-1] - at_s[0]
+        else:
+            often_s += sum(filter(LONGEST_STEP_S.__ge__, map(sub, at_s[1:], at_s)))
+    return often_s
 
 
-def wait_s(segments: Iterable[Segment]) -> float:
+def wait_s(stretches: Iterable[Sequence[float]]) -> float:
     """How long the next reading is waited for, on average over all moments.
 
     Half an interval where none is lost; one that is lost counts with its square.
+
+    Args:
+        stretches: when the meters were read, for each stretch that is covered.
     """
-    steps_s = list(
-        chain.from_iterable(
-            map(min, map(sub, segment.at_s[1:], segment.at_s), repeat(LONGEST_WAIT_S)) for segment in segments
-        )
-    )
+    steps_s = list(chain.from_iterable(map(sub, at_s[1:], at_s) for at_s in stretches))
+    if max(steps_s, default=0.0) > LONGEST_WAIT_S:
+        steps_s = [min(step_s, LONGEST_WAIT_S) for step_s in steps_s]
     whole_s = sum(steps_s)
     return sum(map(mul, steps_s, steps_s)) / whole_s / 2.0 if whole_s > 0.0 else LONGEST_WAIT_S

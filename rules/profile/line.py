@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import add
 from typing import Final, Self
 
 from rules.dry import tolerance_s
@@ -59,8 +61,7 @@ class Profile:
         day, slot = slot_of(since_s, zone)
         line = self.lines[strictness][DayKind.WORKDAY if is_workday(day) else DayKind.FREE]
         too_long_s = instant_s(day, slot + line[slot], zone)
-        least_s, most_s = (hours * 3600.0 - tolerance_s(hours * 3600.0) for hours in (min_h, max_h))
-        return min(max(too_long_s, since_s + least_s), since_s + most_s)
+        return min(max(too_long_s, since_s + _short_of_s(min_h)), since_s + _short_of_s(max_h))
 
     def hard_at(
         self,
@@ -111,20 +112,38 @@ class Profile:
         return None
 
 
-def never_falling(workday: list[int], free: list[int]) -> tuple[Line, Line]:
+@lru_cache(maxsize=64)
+def _short_of_s(hours: float) -> float:
+    return hours * 3600.0 - tolerance_s(hours * 3600.0)
+
+
+def never_falling(workday: Line, free: Line) -> tuple[Line, Line]:
     """The lines with each silence judged no more mildly than any that begins later, on the next day of either kind too.
 
     Whoever has been silent for longer cannot be the less to worry about.
     """
-    earliest = 2 * SLOTS
-    for _ in range(2):
-        for line in (workday, free):
-            latest = earliest
-            for slot in range(SLOTS - 1, -1, -1):
-                latest = min(latest, slot + line[slot])
-                line[slot] = latest - slot
-        earliest = SLOTS + min(workday[0], free[0])
-    return tuple(workday), tuple(free)
+    next_day = SLOTS + min(_soonest(workday), _soonest(free))
+    return _falling_by_one(workday, next_day), _falling_by_one(free, next_day)
+
+
+def _soonest(line: Line) -> int:
+    """The earliest half hour, from midnight on, by which any silence of the day is too long."""
+    soonest: int = min(map(add, line, range(SLOTS)))
+    return soonest
+
+
+def _falling_by_one(line: Line, latest: int) -> Line:
+    """The lengths, each ending no later than what begins later in the day does, and than `latest`."""
+    lengths: list[int] = []
+    for slot in range(SLOTS - 1, -1, -1):
+        length = line[slot]
+        if slot + length < latest:
+            latest = slot + length
+        else:
+            length = latest - slot
+        lengths.append(length)
+    lengths.reverse()
+    return tuple(lengths)
 
 
 def _written(line: Line) -> str:

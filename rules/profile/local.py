@@ -26,19 +26,18 @@ class DayKind(IntEnum):
 class Clock:
     """What the clock on the wall shows at an instant, read many thousand times over."""
 
-    __slots__ = ("_free", "_is_workday", "_known", "_zone")
+    __slots__ = ("_days", "_free", "_is_workday", "_known", "_zone")
 
     def __init__(self, zone: Zone, is_workday: IsWorkday) -> None:
         self._zone = zone
         self._is_workday = is_workday
         self._known: dict[int, float | None] = {}
         self._free: dict[int, DayKind] = {}
+        self._days: dict[int, tuple[float, float, DayKind]] = {}
 
     def wall_s(self, at_s: float) -> float:
         """Seconds since 1970-01-01 as the wall clock counts them."""
-        bucket = int(at_s // _BUCKET_S)
-        offset_s = self._known[bucket] if bucket in self._known else self._steady(bucket)
-        return at_s + (self._offset(at_s) if offset_s is None else offset_s)
+        return at_s + self._offset_s(at_s)
 
     def kind(self, wall_s: float) -> DayKind:
         """The kind of the day that a wall clock time falls in."""
@@ -50,19 +49,32 @@ class Clock:
 
     def day(self, at_s: float) -> tuple[float, float, DayKind]:
         """Until when the clock runs on steadily in the same day, when that day began by it, and its kind."""
-        bucket, wall_s = int(at_s // _BUCKET_S), self.wall_s(at_s)
-        midnight_s = at_s - wall_s % _BUCKET_S
-        # Where the clock is put forward or back, each instant is to be asked for.
-        until_s = at_s if self._known[bucket] is None else min((bucket + 1) * _BUCKET_S, midnight_s + _BUCKET_S)
-        return until_s, midnight_s, self.kind(wall_s)
+        offset_s = self._offset_s(at_s)
+        number = int((at_s + offset_s) // _BUCKET_S)
+        if (known := self._days.get(number)) is not None:
+            return known
+        midnight_s, kind = number * _BUCKET_S - offset_s, self.kind(number * _BUCKET_S)
+        ends_s = midnight_s + _BUCKET_S
+        if None in (self._steady(int(midnight_s // _BUCKET_S)), self._steady(int(ends_s // _BUCKET_S))):
+            # Where the clock is put forward or back, each instant is to be asked for.
+            return at_s, midnight_s, kind
+        self._days[number] = ends_s, midnight_s, kind
+        return ends_s, midnight_s, kind
+
+    def _offset_s(self, at_s: float) -> float:
+        """By how much the wall clock is ahead of UTC."""
+        bucket = int(at_s // _BUCKET_S)
+        offset_s = self._known[bucket] if bucket in self._known else self._steady(bucket)
+        return self._asked(at_s) if offset_s is None else offset_s
 
     def _steady(self, bucket: int) -> float | None:
         """The offset all through a day of UTC; None if it changes."""
-        begin, end = self._offset(bucket * _BUCKET_S), self._offset((bucket + 1) * _BUCKET_S)
-        self._known[bucket] = begin if begin == end else None
+        if bucket not in self._known:
+            begin, end = self._asked(bucket * _BUCKET_S), self._asked((bucket + 1) * _BUCKET_S)
+            self._known[bucket] = begin if begin == end else None
         return self._known[bucket]
 
-    def _offset(self, at_s: float) -> float:
+    def _asked(self, at_s: float) -> float:
         offset = datetime.fromtimestamp(at_s, self._zone).utcoffset()
         assert offset is not None  # noqa: S101 (it is aware)
         return offset.total_seconds()

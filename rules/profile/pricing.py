@@ -45,66 +45,65 @@ class Tuning:
         reach = int(_REACH * self.spread_h / slot_h)
         return [(offset, exp(-0.5 * (offset * slot_h / self.spread_h) ** 2)) for offset in range(-reach, reach + 1)]
 
+    @property
+    def stays(self) -> float:
+        """How much of the silences that might have ended by now might last for half an hour more."""
+        return exp(-SLOT_S / 3600.0 / self.later_h)
+
 
 USUAL: Final = Tuning()
 _REACH: Final = 3.0
+_WORTH: Final = [SLOT_S / 3600.0 / price_h for price_h in STRICTNESS_H]
+"""So many alarms fewer, per hour at risk, are worth half an hour's wait."""
 
 
-def best(ended: Sequence[float], at_risk_h: float, later_h: float) -> list[int]:
+def best(ended: Sequence[float], at_risk_h: float, stays: float) -> list[int]:
     """For each strictness, the half hours after which a silence is too long.
 
     Args:
-        ended: the weight of the silences that ended so many half hours later, 0 to `MOST`.
+        ended: what would still last after `LEAST` half hours of the silences that ended before; then the weight of
+            those that ended so many half hours later, from `LEAST` up to before `MOST`. Those that last for longer cost
+            as much wherever the line lies.
         at_risk_h: hours at risk.
-        later_h: see `Tuning`.
+        stays: see `Tuning`.
     """
     if at_risk_h <= 0.0:
         return [MOST] * len(STRICTNESS_H)
-    prices = [price_h / at_risk_h * 3600.0 / SLOT_S for price_h in STRICTNESS_H]
-    worth = _worth_waiting_for(_alarms(ended, exp(-SLOT_S / 3600.0 / later_h), few=1.0 / prices[-1]))
-    found, place = [], 0
-    for price in prices:
-        while place + 1 < len(worth):
-            (length, alarms), (longer, fewer) = worth[place], worth[place + 1]
-            if (alarms - fewer) * price <= longer - length:
-                break
-            place += 1
-        found.append(worth[place][0])
+    found: list[int] = []
+    alarms, place = _alarms(ended, stays, few=at_risk_h * _WORTH[-1]), 0
+    for worth in _WORTH:
+        # The dearer an alarm, the longer the wait; but not where waiting costs more than all that it may save.
+        fewer, least = at_risk_h * worth, alarms[place]
+        if fewer < least:
+            longer, waited = place, 0.0
+            for lasts in alarms[place + 1 :]:
+                longer += 1
+                waited += fewer
+                if waited >= least:
+                    break
+                if lasts + waited < least:
+                    least, place = lasts + waited, longer
+        found.append(LEAST + place)
     return found
 
 
-def _worth_waiting_for(alarms: Sequence[float]) -> list[tuple[int, float]]:
-    """The lengths that are best at some price, each with its alarms: every step saves fewer an hour than the last."""
-    middle, some = LEAST, alarms[0]
-    worth = [(middle, some)]
-    before, more = -1, 0.0  # there is none
-    for length, fewer in enumerate(alarms[1:], LEAST + 1):
-        # Where the way to the middle saves more an hour than the way on from it, it may be best.
-        while before >= 0 and (more - some) * (length - middle) <= (some - fewer) * (middle - before):
-            worth.pop()
-            middle, some = worth[-1]
-            before, more = worth[-2] if len(worth) > 1 else (-1, 0.0)
-        worth.append((length, fewer))
-        before, more, middle, some = middle, some, length, fewer
-    return worth
-
-
 def _alarms(ended: Sequence[float], stays: float, *, few: float) -> list[float]:
-    """How much of the silences lasts for `LEAST` half hours, and for each one more until no more than `few` is left.
+    """How much of the silences lasts for `LEAST` half hours, and for each one more until no more than few do.
 
     So few are not worth another half hour, whatever it saves.
     """
-    lasting, late, stays_half = sum(ended), 0.0, stays**0.5
-    for weight in ended[:LEAST]:
-        # Those that ended within a half hour did so in the middle of it.
-        late = late * stays + weight * stays_half
-        lasting -= weight
+    late, weights, stays_half = ended[0], ended[1:], stays**0.5
+    lasting = sum(weights)
     alarms: list[float] = []
-    for weight in ended[LEAST:]:
+    for weight in weights:
         lasts = lasting + late
         alarms.append(lasts)
         if lasts <= few:
-            break
-        late = late * stays + weight * stays_half
-        lasting -= weight
+            return alarms
+        late *= stays
+        if weight:  # at most half hours nothing ends
+            # Those that ended within a half hour did so in the middle of it.
+            late += weight * stays_half
+            lasting -= weight
+    alarms.append(late)
     return alarms

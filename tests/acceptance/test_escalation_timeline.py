@@ -181,12 +181,61 @@ async def test_cannot_brings_the_next_step_at_once(lane: Town) -> None:
     await lane.expect(("sms", "duty-1", "raised"), (*DESK, "raised"))
     await lane.forward(seconds=10)
     await commands.decline(lane.conn, await lane.alert(), lane.by("duty-1"))
-    fresh = await lane.expect(("sms", "duty-1", "escalated"), ("sms", "duty-2", "escalated"))
-    assert {sent.at for sent in fresh} == {NOON + timedelta(seconds=10)}
+    (sent,) = await lane.expect(("sms", "duty-2", "escalated"))
+    assert (sent.at, sent.message.body["instead_of"]) == (NOON + timedelta(seconds=10), "duty")
     await lane.forward(seconds=169)
     await lane.expect()
     await lane.forward(seconds=1)
     await lane.expect(("sms", "chief", "escalated"))
+
+
+async def test_who_cannot_is_told_no_more_in_this_alert_while_others_are_left(lane: Town) -> None:
+    await lane.report(press(1))
+    await lane.expect(("sms", "duty-1", "raised"), (*DESK, "raised"))
+    await commands.acknowledge(lane.conn, alert := await lane.alert(), lane.by("duty-1"))
+    await lane.expect((*DESK, "acknowledged"))
+    await lane.forward(seconds=10)
+    # Given back, it is told anew: not to who has just said that they cannot.
+    await commands.decline(lane.conn, alert, lane.by("duty-1"))
+    await lane.expect(("sms", "duty-2", "lapsed"), (*DESK, "lapsed"))
+    await lane.forward(seconds=10)
+    await lane.report(press(2, since=lane.clock.now))
+    await lane.expect((*DESK, "raised_again"))
+    await lane.forward(seconds=50)
+    await lane.expect(("sms", "duty-2", "raised_again"))
+
+    # Closed by mistake: the question is asked anew, of everybody.
+    await commands.close(lane.conn, alert, Outcome.FALSE_TEST, lane.by("duty-2"))
+    await lane.expect(("sms", "duty-1", "closed"), (*DESK, "closed"))
+    await lane.forward(minutes=2)
+    await commands.reopen(lane.conn, alert, lane.by("duty-2"))
+    await lane.expect(("sms", "duty-1", "reopened"), (*DESK, "reopened"))
+
+    # The supervisor stands in for the backup.
+    await commands.decline(lane.conn, alert, lane.by("duty-2"))
+    await lane.expect(("sms", "duty-1", "escalated"), ("sms", "chief", "escalated"))
+    await commands.decline(lane.conn, alert, lane.by("duty-1"))
+    await lane.expect(("sms", "chief", "escalated"))
+    # Who is handed it is asked anew.
+    await commands.assign(lane.conn, alert, "duty-2", lane.by("chief"))
+    await lane.expect(("sms", "duty-2", "assigned"), (*DESK, "assigned"))
+    await lane.forward(seconds=1)
+    await lane.report(press(3, since=lane.clock.now))
+    await lane.expect(("sms", "duty-2", "raised_again"), (*DESK, "raised_again"))
+
+
+async def test_what_still_waits_for_who_cannot_does_not_leave(lane: Town) -> None:
+    await lane.report(press(1))
+    await lane.expect(("sms", "duty-1", "raised"), (*DESK, "raised"))
+    await lane.forward(seconds=10)
+    await lane.report(press(2, since=lane.clock.now))
+    await lane.expect((*DESK, "raised_again"))
+    # That they are told of it too would leave a minute after the first.
+    await lane.forward(seconds=10)
+    await commands.decline(lane.conn, await lane.alert(), lane.by("duty-1"))
+    await lane.expect(("sms", "duty-2", "escalated"))
+    await lane.forward(seconds=100)
+    await lane.expect()
 
 
 async def test_soft_asks_the_resident_first_and_goes_up_when_it_becomes_hard(lane: Town) -> None:

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from storage.pool import connect
 from tests.servers import Mosquitto, Postgres, eventually
 from tests.stages import SECRET, Hook, Stage, listening, settings
@@ -15,7 +13,6 @@ from tests.traffic import Publisher, count, left_in_session, press
 StartMosquitto = Callable[..., Mosquitto]
 
 
-@pytest.mark.alone
 async def test_without_a_database_each_press_is_told_to_the_emergency_webhook_once(
     mosquitto: StartMosquitto, durable_postgres: Postgres, folder: Path
 ) -> None:

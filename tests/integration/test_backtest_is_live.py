@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 
 from alerts.findings import Kind, Severity
 from devices.quantities import WATER_TOTAL
-from rules.backtest.simulation import Home, Series, World
+from rules.backtest.series import Series
+from rules.backtest.simulation import Home, World
 from rules.engine import Engine
 from rules.learner import enrol, learn_step
 from rules.learning import PERIOD, counting, epoch, from_stored

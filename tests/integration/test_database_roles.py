@@ -71,6 +71,7 @@ _FILES: Final[dict[Stage, dict[str, frozenset[str]]]] = {
         "alerts.life/cases.sql": frozenset(),
         "alerts.life/commands.sql": frozenset(),
         "alerts.life/reading.sql": frozenset(),
+        "alerts.life/takings.sql": frozenset(),
         "alerts.replies/replies.sql": frozenset(),
         "alerts.roster/storing.sql": frozenset({"write", "history"}),
         "alerts.web/pages.sql": frozenset(),

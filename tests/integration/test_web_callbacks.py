@@ -48,6 +48,7 @@ async def web(town: ReplyTown, database_url: str) -> AsyncIterator[httpx.AsyncCl
 async def alert(town: ReplyTown) -> int:
     number = await town.sos()
     await town.tell("duty-1", number)
+    await town.post(number)
     return number
 
 
@@ -286,6 +287,42 @@ async def test_a_desk_with_accounts_of_its_own_comments_and_closes(
     assert (unknown.status_code, unknown.json()) == (404, {"result": "unknown_alert"})
 
 
+async def test_a_desk_acts_on_no_alert_of_which_it_was_not_told(town: ReplyTown, database_url: str, alert: int) -> None:
+    webhooks = {"default": (SECRET,), "north": (OLD_SECRET,), "south": (OLD_SECRET,)}
+    await town.post(alert, "north", attempts=0)
+    async with listening(web_options(database_url, town.clock, webhooks=webhooks)) as web:
+        for further in (
+            {},
+            {"action": "decline"},
+            {"action": "comment", "comment": "x"},
+            {"action": "close", "outcome": "other"},
+            {"action": "reopen"},
+        ):
+            answers = [
+                await desk(web, town, call(number, id=f"7-{number}", **further), secret=OLD_SECRET)
+                for number in (alert, alert, 987_654)
+            ]
+            assert {(answer.status_code, answer.text) for answer in answers} == {(404, '{"result":"unknown_alert"}')}
+        assert await town.history(alert) == []
+        # What one desk calls its calls is nothing to another.
+        acted = await desk(web, town, call(alert, id=f"7-{alert}"))
+        assert acted.json() == {"result": "done"}
+        # As soon as one of those that sign so was sent it, it may.
+        await town.post(alert, "south")
+        acted = await desk(web, town, call(alert, action="on_the_way"), secret=OLD_SECRET)
+        assert acted.json() == {"result": "done"}
+    assert await town.history(alert) == [("acknowledged", "duty-1", "webhook"), ("on_the_way", "duty-1", "webhook")]
+
+
+async def test_a_repeated_call_that_could_not_be_done_is_not_said_to_be(
+    web: httpx.AsyncClient, town: ReplyTown, alert: int
+) -> None:
+    assert (await desk(web, town, call(alert, by="desk.wang"))).json() == {"result": "done"}
+    for _ in range(2):
+        refused = await desk(web, town, call(alert, by="desk.li", id="ticket-3"))
+        assert (refused.status_code, refused.json()) == (409, {"result": "not_possible"})
+
+
 async def test_forged_and_stale_calls_of_desks(web: httpx.AsyncClient, town: ReplyTown, alert: int) -> None:
     refused = [
         await desk(web, town, call(alert), secret=OLD_SECRET),
@@ -378,7 +415,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 
 async def test_who_is_not_in_the_settings_cannot_call(town: ReplyTown, database_url: str) -> None:
-    bare = web_options(database_url, town.clock, twilio={}, unsigned={}, webhook_secrets=())
+    bare = web_options(database_url, town.clock, twilio={}, unsigned={}, webhooks={})
     async with listening(bare) as web:
         assert (await twilio(web, "/twilio/reply", {"MessageSid": "1", "From": DUTY, "Body": "1"})).status_code == 404
         assert (await web.get(f"/kannel/reply?key={key('kannel')}")).status_code == 404

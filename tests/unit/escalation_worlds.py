@@ -65,6 +65,7 @@ def due(
     on_scene_at: datetime | None = None,
     muted_until: datetime | None = None,
     holders: Sequence[str] = (),
+    declined: Sequence[str] = (),
 ) -> Due:
     case = Case(
         alert_id=7,
@@ -87,6 +88,7 @@ def due(
         row=row or Row(phase=Phase.TELLING, due_at=START, run=1, started_at=START),
         facts={"home_id": 1},
         holders=holders,
+        declined=frozenset(declined),
     )
 
 

@@ -110,6 +110,40 @@ def test_trials_without_samples_and_samples_without_a_trial(folder: Path, capsys
 
 
 @pytest.mark.parametrize(
+    ("per_g", "per_s", "said"),
+    [
+        (9.80665, 1, "half of the samples show more than 9.8"),
+        (1000, 1, "half of the samples show more than 1e+03"),
+        (1, 1000, "samples are 20 s apart"),
+        (1, 0, "samples are 0 s apart"),
+        (1.14, 1, None),  # as far as a real sensor was seen to be off
+    ],
+    ids=["m/s²", "milli-g", "milliseconds", "no time", "as it should be"],
+)
+def test_other_units_do_not_look_like_a_result(
+    folder: Path, capsys: pytest.CaptureFixture[str], per_g: float, per_s: float, said: str | None
+) -> None:
+    with gzip.open(folder / "samples.csv.gz", "rt") as file:
+        head, *lines = file.read().splitlines()
+    rows = [line.split(",") for line in lines]
+    numbers = [(trial, float(t) * per_s, *(float(g) * per_g for g in axes)) for trial, t, *axes in rows]
+    write_samples(folder, "\n".join([head, *(",".join(map(str, row)) for row in numbers)]))
+    ended = run(capsys, str(folder), "--json")
+    assert ended.code == 0
+    assert (said is None and ended.err == "") or (said is not None and said in ended.err)
+
+
+def test_too_few_samples_are_said_to_be_too_few(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with gzip.open(folder / "samples.csv.gz", "rt") as file:
+        head, *lines = file.read().splitlines()
+    short = [line for line in lines if not line.startswith("1,")] + ["1,0,0,0,1", "1,0.02,0,0,1"]
+    write_samples(folder, "\n".join([head, *short]))
+    ended = run(capsys, str(folder), "--json")
+    assert "1 trials are too short" in ended.err
+    assert json.loads(ended.out)["overall"]["sensitivity"]["share"] == 0.5
+
+
+@pytest.mark.parametrize(
     ("faulty", "said"),
     [
         ("trial,t_s,x_g,y_g\n1,0,0,1", "no column z_g"),
@@ -163,6 +197,14 @@ def test_what_is_missing_is_named(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(capsys, str(folder), "--predictions-out", str(folder / "nowhere" / "p.csv")).code == 2
 
 
+def test_predictions_are_not_written_over_what_is_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("trials.csv", "samples.csv.gz"):
+        before = (folder / name).read_bytes()
+        ended = run(capsys, str(folder), "--predictions-out", str(folder / name))
+        assert (ended.code, "what is to be judged" in ended.err) == (2, True)
+        assert (folder / name).read_bytes() == before
+
+
 def test_intervals_are_over_people_and_repeatable() -> None:
     def one(subject: str, told: bool) -> Judged:
         trial = Trial(name="", subject=subject, position="waist", activity="trip", is_fall=True)
@@ -208,9 +250,9 @@ def test_figures_to_reach(
 
 
 def test_no_bar_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    from anju.commands.backtest import progress
+    from anju.commands.backtest_progress import progress
 
     assert not sys.stderr.isatty()
-    with progress("falls") as told:
-        told(0.5)
+    with progress("falls") as show:
+        show("falls", 0.5)
     assert capsys.readouterr().err == ""

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,12 @@ def test_delays_stand_beside_the_plain_rule(water: Water, file: Path) -> None:
     assert water(file, "--tz", "UTC", "--inject", 20, "--seed", 2, "--json").json["injected"] != injected
 
 
+def test_where_nothing_can_be_cut_in_this_is_said(water: Water, tmp_path: Path) -> None:
+    ended = water(written(tmp_path / "r.csv", rows(record(HOME * 3))), "--inject", 5, "--json")
+    assert (ended.code, ended.json["injected"]) == (0, None)
+    assert "nothing is cut in" in ended.err
+
+
 def test_people_get_tables(water: Water, file: Path) -> None:
     ended = water(file, "--tz", "UTC", "--inject", 3)
     assert "2 homes, 1.4 home-months" in ended.out
@@ -119,6 +127,7 @@ def test_limits_to_try_come_from_a_file(water: Water, file: Path, tmp_path: Path
         ("inactivity_window_h = 0", "inactivity_window_h"),
         ("inactivity_windw_h = 12", "inactivity_windw_h"),
         ("inactivity_window_h = ", "is not TOML"),
+        ("inactivity_window_h = 30", "inactivity_window_h (30) is more than inactivity_hard_window_h (24)"),
     ],
 )
 def test_a_faulty_policy_is_wrong_usage(water: Water, file: Path, tmp_path: Path, content: str, says: str) -> None:
@@ -164,6 +173,31 @@ def test_a_file_without_a_usable_row_ends_with_3_and_leaves_nothing_behind(water
     after = water(written(tmp_path / "r.csv", rows(record(HOME))), "--from", "2027-01-01T00:00:00Z")
     assert after.code == 3
     assert "no reading between" in after.err
+
+
+def test_what_is_no_plain_file_is_written_into_and_stays(water: Water, file: Path, tmp_path: Path) -> None:
+    plain, pipe, link = tmp_path / "a.jsonl", tmp_path / "pipe", tmp_path / "link"
+    assert water(file, "--tz", "UTC", "--alerts-out", plain).code == 0
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "target")
+    with ThreadPoolExecutor(1) as other:
+        heard = other.submit(pipe.read_bytes)
+        assert water(file, "--tz", "UTC", "--alerts-out", pipe, "--report", link).code == 0
+        assert heard.result() == plain.read_bytes()
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert "<html" in (tmp_path / "target").read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_over_the_recording_or_over_each_other(water: Water, file: Path, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    out = tmp_path / "out"
+    for arguments in (("--alerts-out", file), ("--report", file), ("--alerts-out", out, "--report", out)):
+        ended = water(file, *arguments)
+        assert ended.code == 2
+        assert "different files" in ended.err
+    assert file.read_bytes() == before
+    assert not out.exists()
 
 
 def test_compressed_recordings_give_the_same(water: Water, file: Path, tmp_path: Path) -> None:

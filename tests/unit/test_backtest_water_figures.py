@@ -10,7 +10,7 @@ from rules.backtest import plain
 from rules.backtest.cases import Told
 from rules.backtest.figures import MONTH_S, HomeTrial, is_short, summary, watched_s
 from rules.backtest.injection import AFTER_USE, Noticed, moments
-from rules.backtest.simulation import Series, series_of
+from rules.backtest.series import Series, series_of
 from rules.backtest.trial import back_test
 from tests.unit.backtest_worlds import AWAY, DAY, HOME, START, H, plan, record
 

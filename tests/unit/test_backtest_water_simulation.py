@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -12,10 +14,13 @@ from alerts.findings import Kind, Severity
 from registry.policy import Policy
 from rules.backtest.cases import Told
 from rules.backtest.recording import read
-from rules.backtest.simulation import Home, Series, World
+from rules.backtest.series import Series
+from rules.backtest.simulation import Home, World
 from rules.backtest.trial import Plan, back_test
 from rules.backtest.uploads import Upload
-from rules.snapshot import instant
+from rules.library.catalogue import HOME_RULES
+from rules.rule import Judgement, Rule, Stands, Word
+from rules.snapshot import Snapshot, instant
 from tests.unit.backtest_worlds import AWAY, DAY, HOME, START, H, plan, record, rows, written
 
 USED_LAST = START + 10 * DAY + 22 * H
@@ -166,3 +171,73 @@ def test_what_a_rule_said_stands_until_more_data_can_change_it() -> None:
         assert one is not None
         assert other is not None
         assert one[1].alerts == other[1].alerts
+
+
+class ByLook:
+    """A rule of which nothing stands, or that is asked from little at each of its dues."""
+
+    def __init__(self, rule: Rule, *, tells: bool) -> None:
+        self._rule, self._tells = rule, tells
+        self.name, self.release, self.max_latency = rule.name, rule.release, rule.max_latency
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        return self._plain(self._rule.evaluate(snapshot, now))
+
+    def _plain(self, judgement: Judgement) -> Judgement:
+        stands = judgement.stands if self._tells else None
+        return judgement._replace(heard_within=None, stands=stands and partial(self._again, stands))
+
+    def _again(self, stands: Stands, word: Word, at: datetime) -> Judgement | None:
+        again = stands(word, at)
+        return again and self._plain(again)
+
+
+@pytest.mark.parametrize("upload", [Upload.AS_MEASURED, Upload.FOUR_TIMES])
+@pytest.mark.parametrize("tells", [False, True])
+def test_what_a_rule_tells_without_a_look_is_what_it_finds_by_one(tells: bool, upload: Upload) -> None:
+    """Silences of the meter, all told from words of it, among uses, habits that change and other rules' looks."""
+    silences = 0
+    for seed in range(2):
+        random, hours = Random(seed), [hour for day in random_days(seed) * 2 for hour in day]
+        gaps = [range(begin, begin + random.choice([0, 2, 3, 4, 40, 60])) for begin in range(50, len(hours), 90)]
+        whole = record(hours, meter_id=f"m-{seed}")
+        lost = {place for gap in gaps for place in gap}
+        kept = [place for place in range(len(whole.measured_s)) if place not in lost]
+        meter = replace(
+            whole,
+            measured_s=[whole.measured_s[place] + 7.0 * (place % 5) for place in kept],
+            totals_l=[whole.totals_l[place] for place in kept],
+        )
+        rules = [ByLook(rule, tells=tells) if rule.name == "monitoring_lost" else rule for rule in HOME_RULES]
+        tested = Plan(world=World(time_zone="UTC"), upload=upload)
+        one = back_test(meter, tested)
+        other = back_test(meter, replace(tested, world=replace(tested.world, rules=rules)))
+        assert one is not None
+        assert other is not None
+        assert one[1].alerts == other[1].alerts
+        silences += sum(each.kind is Kind.MONITORING_LOST for each in one[1].alerts)
+    assert silences > 3
+
+
+class Stumbling:
+    """A rule that fails on every home."""
+
+    name, release, max_latency = "stumbling", 1, timedelta(hours=24)
+
+    def __init__(self) -> None:
+        self.asked_at: list[datetime] = []
+
+    def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
+        self.asked_at.append(now)
+        raise ValueError(snapshot.home_id)
+
+
+def test_a_rule_that_failed_is_tried_again_in_time_whatever_the_others_can_tell() -> None:
+    rule = Stumbling()
+    found = back_test(record(HOME * 12), Plan(world=World(time_zone="UTC", rules=[*HOME_RULES, rule])))
+    assert found is not None
+    assert list(found[1].rule_errors) == [rule.name]
+    waits = [later - earlier for earlier, later in pairwise(rule.asked_at)]
+    due = [timedelta(minutes=min(2**count, 360)) for count in range(len(waits))]
+    assert all(timedelta() <= waited - wait <= timedelta(seconds=1) for waited, wait in zip(waits, due, strict=True))
+    assert len(waits) > 20

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.escalation.composing import AGAIN_AFTER
-from alerts.escalation.model import Action, Circle, Load, Phase, Row, Told, Waiting
+from alerts.escalation.model import Action, Circle, Due, Load, Phase, Row, Told, Waiting
 from alerts.escalation.plan import plan
 from alerts.escalation.policy import Ladder, Step, Tell
-from alerts.escalation.reach import contacts_in_turn
+from alerts.escalation.reach import contacts_in_turn, reach
 from alerts.escalation.timetable import period, timetable
 from alerts.messages import MessageType
 from alerts.model import Kind, Severity, State
@@ -283,6 +283,90 @@ def test_a_press_while_somebody_has_it_is_told_all_the_same() -> None:
 
 # ---------------------------------------------------------------------------------------------- of every telling
 
+
+def test_who_cannot_is_left_out_of_what_follows() -> None:
+    steps = played(due(declined=["p-1", "p-4"]), staffed(), until=timedelta(minutes=16))
+    told = [((now - START).total_seconds(), who(done)) for now, _, done in steps]
+    assert told == [
+        (0, [("p-2", "sms"), ("p-2", "webhook")]),
+        (60, [("p-2", "voice"), ("p-2", "sms"), ("p-2", "webhook")]),
+        (180, [("p-3", "voice")]),
+        (300, []),
+        (360, [("p-5", "sms")]),
+        (960, [("p-2", "sms"), ("p-2", "webhook")]),
+    ]
+    first = steps[0][2]
+    assert first.entry is not None
+    assert first.entry.detail["fell_upward"] == [
+        {"wanted": "duty", "told": "backup", "at": "City/Street/Lane", "because": "declined"}
+    ]
+    assert {message.instead_of for message in first.messages} == {"duty"}
+
+
+def test_the_others_on_duty_are_told_as_ever_and_the_next_in_order_takes_the_place() -> None:
+    three = circle(people=[person(n) for n in (1, 2, 3)], on_duty={(LANE, "duty"): ["p-1", "p-2", "p-3"]})
+    done = plan(due(declined=["p-1"]), three, {}, START)
+    assert who(done) == [("p-2", "sms"), ("p-3", "sms")]
+    assert done.entry is not None
+    assert "fell_upward" not in done.entry.detail
+    one = ladder(
+        '[[ladder]]\nname = "x"\nrepeat_s = 600\n[[ladder.step]]\nafter_s = 0\ntell = [{ who = "duty", at_most = 1 }]'
+    )
+    assert who(plan(due(declined=["p-1"]), replace(three, ladder=one), {}, START)) == [("p-2", "sms")]
+
+
+def test_who_cannot_is_told_again_before_nobody_is() -> None:
+    alone = circle(people=[person(1)], on_duty={(LANE, "duty"): ["p-1"]})
+    done = plan(due(declined=["p-1"]), alone, {}, START)
+    assert (who(done), done.nobody) == ([("p-1", "sms")], False)
+    assert done.entry is not None
+    assert "fell_upward" not in done.entry.detail
+    # Of a call for help those around the home are left to tell.
+    neighbour = replace(alone, contacts=staffed().contacts)
+    assert {key for key, _ in who(plan(due(declined=["p-1"]), neighbour, {}, START))} == {"p-4", "p-5"}
+
+
+def test_a_person_named_by_the_ladder_who_cannot_is_stood_in_for() -> None:
+    named = ladder(
+        '[[ladder]]\nname = "x"\nrepeat_s = 600\n[[ladder.step]]\nafter_s = 0\ntell = [{ who = "person:p-1" }]'
+    )
+    done = plan(due(declined=["p-1"]), staffed(rungs=named), {}, START)
+    assert {key for key, _ in who(done)} == {"p-2"}
+    assert done.entry is not None
+    assert done.entry.detail["fell_upward"] == [
+        {"wanted": "person:p-1", "told": "backup", "at": "City/Street/Lane", "because": "declined"}
+    ]
+
+
+def test_of_a_family_the_next_one_is_asked() -> None:
+    rungs = ladder(
+        """
+        [[ladder]]
+        name = "x"
+        severities = ["soft"]
+        repeat_s = 600
+        [[ladder.step]]
+        after_s = 0
+        ask = true
+        tell = [{ who = "resident" }, { who = "family" }]
+        [[ladder.step]]
+        after_s = 60
+        tell = [{ who = "duty" }]
+        """
+    )
+    soft = due(kind=Kind.INACTIVITY, severity=Severity.SOFT, declined=["p-6"])
+    assert who(plan(soft, staffed(rungs=rungs), {}, START)) == [("p-4", "sms")]
+    soft = replace(soft, declined=frozenset({"p-4", "p-6"}))
+    assert who(plan(soft, staffed(rungs=rungs), {}, START)) == [("p-1", "sms")]
+
+
+def test_a_reminder_without_its_holder_goes_to_whoever_has_not_said_that_they_cannot() -> None:
+    taken = due(
+        state=State.ACKNOWLEDGED, row=awaiting(), acknowledged_at=START, holders=["an account"], declined=["p-1"]
+    )
+    assert {key for key, _ in who(plan(taken, staffed(), {}, START + 300 * S))} == {"p-2"}
+
+
 _STAFF = ("duty", "backup", "supervisor", "operator", "person:p-1", "person:p-9")
 _AROUND = ("contacts", "family", "resident")
 _TELLS = st.builds(
@@ -374,6 +458,26 @@ def test_every_step_is_carried_out_exactly_once_a_round(at: object, around: Circ
     assert set(carried.values()) == {1}
     for number in range(last):
         assert {code for at_round, code in carried if at_round == number} == {slot.code for slot in slots}
+
+
+@settings(max_examples=120, deadline=None)
+@given(_DUE, worlds(), st.frozensets(st.sampled_from([f"p-{n}" for n in (1, 2, 3, 4, 20, 21, 22, 23)])))
+def test_whoever_cannot_is_told_only_where_nobody_else_is_left(
+    at: Due, around: Circle, declined: frozenset[str]
+) -> None:
+    at = replace(at, declined=declined)
+    others = replace(
+        around,
+        people={key: each for key, each in around.people.items() if key not in declined},
+        contacts=[contact for contact in around.contacts if contact.person.key not in declined],
+    )
+    for now, before, done in played(at, around, until=timedelta(minutes=20)):
+        assert done.nobody == plan(replace(before, declined=frozenset()), around, {}, now).nobody
+        if any(message.person and message.person.key in declined for message in done.messages):
+            steps = done.entry.detail["steps"] if done.entry else []
+            tells = [tell for slot in timetable(around.ladder, 4) if slot.code in steps for tell in slot.step.tell]  # type: ignore[operator]
+            left = [reach(tell, others, at.case.severity, turn=0, place=0).people for tell in tells if tell.is_staff]
+            assert not all(left), "a step of the staff had nobody else"
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from math import exp
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.profile import HISTORY, Profile, learn
+from rules.profile import HISTORY, USUAL, Profile, learn
 from rules.profile.history import LONGEST_WAIT_S, Silence, covered_s, silences, wait_s
 from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, best
 from rules.segment import Segment
@@ -17,6 +16,7 @@ ZONE = ZoneInfo("Europe/Berlin")
 UNTIL = datetime(2024, 6, 3, tzinfo=UTC)
 HOUR = 3600.0
 DAY = timedelta(days=1)
+STAYS = USUAL.stays
 
 
 def is_workday(day: date) -> bool:
@@ -54,6 +54,12 @@ def learned(segment: Segment, until: datetime = UNTIL) -> Profile:
 def allowed_h(profile: Profile, day: date, hour: int, strictness: int = 2) -> float:
     since_s = datetime.combine(day, time(hour), tzinfo=ZONE).timestamp()
     return (profile.too_long_at(since_s, zone=ZONE, is_workday=is_workday, strictness=strictness) - since_s) / HOUR
+
+
+def summed(ended: list[float], stays: float = STAYS) -> list[float]:
+    """What `best` goes by, of the weight of the silences that ended after so many half hours, up to `MOST`."""
+    late = sum(weight * stays ** (LEAST - length - 0.5) for length, weight in enumerate(ended[:LEAST]))
+    return [late, *ended[LEAST:MOST]]
 
 
 MONDAY, FRIDAY, SATURDAY = date(2024, 6, 3), date(2024, 6, 7), date(2024, 6, 8)
@@ -158,18 +164,18 @@ def test_a_long_gap_is_no_history() -> None:
 def test_the_dearer_an_alarm_the_longer_the_wait() -> None:
     ended = [0.0] * (MOST + 1)
     ended[17], ended[19], ended[24], ended[33] = 8.0, 4.0, 2.0, 0.5
-    found = best(ended, at_risk_h=500.0, later_h=0.5)
+    found = best(summed(ended), at_risk_h=500.0, stays=STAYS)
     assert len(found) == len(STRICTNESS_H)
     assert found == sorted(found)
     assert found[0] >= LEAST
     assert found[-1] > found[0]
-    assert best(ended, at_risk_h=0.0, later_h=0.5) == [MOST] * len(STRICTNESS_H)
+    assert best(summed(ended), at_risk_h=0.0, stays=STAYS) == [MOST] * len(STRICTNESS_H)
 
 
 def test_the_best_is_the_least_cost_of_all() -> None:
     ended = [float((length * 7919) % 5) for length in range(MOST + 1)]
     for at_risk_h in (50.0, 2000.0, 1e6):
-        found = best(ended, at_risk_h=at_risk_h, later_h=1e-3)
+        found = best(summed(ended, stays=0.0), at_risk_h=at_risk_h, stays=0.0)
         for price_h, length in zip(STRICTNESS_H, found, strict=True):
             costs = {tried: tried * 0.5 + price_h / at_risk_h * sum(ended[tried:]) for tried in range(LEAST, MOST + 1)}
             assert costs[length] <= min(costs.values()) + 1e-6
@@ -180,11 +186,12 @@ def test_the_best_is_the_least_cost_of_all() -> None:
     at_risk_h=st.floats(1.0, 1e6),
 )
 def test_no_other_length_costs_less(ended: list[float], at_risk_h: float) -> None:
-    stays, late, alarms = exp(-1.0), 0.0, list[float]()
+    late, alarms = 0.0, list[float]()
     for length, weight in enumerate(ended):
         alarms.append(sum(ended[length:]) + late)
-        late = late * stays + weight * stays**0.5
-    for price_h, length in zip(STRICTNESS_H, best(ended, at_risk_h=at_risk_h, later_h=0.5), strict=True):
+        late = late * STAYS + weight * STAYS**0.5
+    found = best(summed(ended), at_risk_h=at_risk_h, stays=STAYS)
+    for price_h, length in zip(STRICTNESS_H, found, strict=True):
         costs_h = {tried: tried * 0.5 + price_h / at_risk_h * alarms[tried] for tried in range(LEAST, MOST + 1)}
         assert costs_h[length] <= min(costs_h.values()) * (1.0 + 1e-9)
 
@@ -192,9 +199,9 @@ def test_no_other_length_costs_less(ended: list[float], at_risk_h: float) -> Non
 def test_how_long_a_reading_is_waited_for() -> None:
     assert wait_s([]) == LONGEST_WAIT_S
     hourly_s = [hour * 3600.0 for hour in range(49)]
-    assert wait_s([Segment(hourly_s, hourly_s, hourly_s)]) == 1800.0
+    assert wait_s([hourly_s]) == 1800.0
     # Every other one lost: an hour. Hours lost now and then weigh with their square; a week counts as a day.
-    assert wait_s([Segment(hourly_s[::2], hourly_s[::2], hourly_s[::2])]) == 3600.0
+    assert wait_s([hourly_s[::2]]) == 3600.0
     lost_s = [at_s for at_s in hourly_s if not 10 * 3600.0 < at_s < 15 * 3600.0]
-    assert wait_s([Segment(lost_s, lost_s, lost_s)]) == (43 + 25) / 48 / 2 * 3600.0
-    assert wait_s([Segment([0.0, 7 * 86_400.0], [0.0, 0.0], [0.0, 0.0])]) == 12 * 3600.0
+    assert wait_s([lost_s]) == (43 + 25) / 48 / 2 * 3600.0
+    assert wait_s([[0.0, 7 * 86_400.0]]) == 12 * 3600.0

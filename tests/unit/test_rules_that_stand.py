@@ -85,14 +85,21 @@ def words_of(readings: _Readings) -> Words:
     return Words(times_s, [total_l for _, total_l in readings], times_s, whole(readings).surely_l)
 
 
-def news(asked: Judgement, judged: Judgement) -> list[Finding]:
-    """What they do not know who have the case already: that it is over, or graver."""
-    known = max((each.severity.rank for each in judged.findings if each.verdict is Verdict.RAISE), default=-1)
+def news(asked: Judgement, *, told: int) -> list[Finding]:
+    """What they do not know who were told something as grave as this: that it is over, or graver."""
     return [
         each
         for each in asked.findings
-        if each.verdict is Verdict.CLEAR or (each.verdict is Verdict.RAISE and each.severity.rank > known)
+        if each.verdict is Verdict.CLEAR or (each.verdict is Verdict.RAISE and each.severity.rank > told)
     ]
+
+
+def told_by(judgement: Judgement, *, told: int) -> int:
+    """How grave what they are told of is then; -1 if it is nothing."""
+    for each in judgement.findings:
+        if each.verdict is not Verdict.RECORD:
+            told = -1 if each.verdict is Verdict.CLEAR else max(told, each.severity.rank)
+    return told
 
 
 @pytest.mark.parametrize("exchanged", [False, True])
@@ -100,6 +107,20 @@ def news(asked: Judgement, judged: Judgement) -> list[Finding]:
 def test_a_judgement_that_stands_is_the_one_that_would_be_made(rule: Rule, exchanged: bool) -> None:
     stood = sum(_stood(rule, begun_anew(life(seed)) if exchanged else life(seed)) for seed in range(4))
     assert stood
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=lambda rule: rule.name)
+def test_no_judgement_that_went_by_habits_stands_where_others_count(rule: Rule) -> None:
+    """As told, asking it by other habits would conclude something else only where it does not stand."""
+    readings, snapshot = life(1), home(profiles=LEARNED)
+    words, now = words_of(readings), NOON - 20 * H
+    later = now + timedelta(minutes=1)
+    judged = rule.evaluate(seen(snapshot, readings, now), now)
+    heard = words.heard(sum(at <= later for at, _ in readings))
+    again = judged.stands and judged.stands(words.since(heard.moves, heard)._replace(learned_anew=True), later)
+    others = [rule.evaluate(seen(replace(snapshot, profiles=anew), readings, later), later) for anew in (LEARNED, ())]
+    goes_by_habits = others[0]._replace(stands=None) != others[1]._replace(stands=None)
+    assert not (goes_by_habits and again)
 
 
 @pytest.mark.parametrize("seed", [3, 10])
@@ -116,29 +137,28 @@ def _stood(rule: Rule, readings: _Readings, course: Course | None = None) -> int
     now = NOON - 200 * H
     while now < NOON:
         now += 9 * H + 7 * MIN
-        first = judged = rule.evaluate(seen(snapshot, readings, now, course), now)
-        raised = any(each.verdict is Verdict.RAISE for each in judged.findings)
-        known = {
-            "open_kinds": frozenset({kind}) if raised else frozenset(),
-            "ongoing": {} if judged.ongoing_since is None else {rule.name: judged.ongoing_since},
-        }
-        before = words.moves(sum(at <= now for at, _ in readings))
+        judged = rule.evaluate(seen(snapshot, readings, now, course), now)
+        told, before = told_by(judged, told=-1), words.moves(sum(at <= now for at, _ in readings))
         for ahead in range(1, 40, 2):
             later = now + ahead * timedelta(minutes=47)
             if judged.stands is None or later >= NOON:
                 break
-            heard = sum(at <= later for at, _ in readings)
-            moves = words.moves(heard)
-            again = judged.stands(words.since(before, moves, words.heard(moves, heard)), later)
+            known = {
+                "open_kinds": frozenset({kind}) if told >= 0 else frozenset(),
+                "ongoing": {} if judged.ongoing_since is None else {rule.name: judged.ongoing_since},
+            }
+            heard = words.heard(sum(at <= later for at, _ in readings))
+            again = judged.stands(words.since(before, heard), later)
             if again is None:
                 break
             assert again.next_due > later
             asked = rule.evaluate(seen(snapshot, readings, later, None, **known), later)
-            assert not news(asked, first)
+            assert news(asked, told=told) == news(again, told=told)
             assert asked.ongoing_since == again.ongoing_since
             assert not asked.impairments
             assert again.judged_until is None or again.judged_until == asked.judged_until
-            judged, before = again, moves
+            assert again.heard_within == asked.heard_within
+            told, judged, before = told_by(again, told=told), again, heard.moves
             stood += 1
     return stood
 

@@ -189,7 +189,7 @@ def test_the_listener_knows_tokens_and_names_of_all_tables() -> None:
         "tencent": {"tencent"},
         "kannel": {"kannel", "modem"},
     }
-    assert options.webhook_secrets == (HOOK_SECRET, HOOK_SECRET)
+    assert options.webhooks == {"default": (HOOK_SECRET,), "recorder": (HOOK_SECRET,)}
     for missing in PUBLIC:
         assert ways_out.listener(everything(**{missing: ""}), "postgresql://h/d") is None
 
