@@ -146,6 +146,16 @@ def step_of(totals_l: Sequence[float]) -> float:
     return step_l
 
 
+def only_trembled(totals_l: Sequence[float]) -> bool:
+    """Whether an exact register never fell by more than it may tremble, leapt nowhere, and stands where it was highest.
+
+    Such readings are all of one run, and stay what they are in it when more of them come that rise.
+    """
+    highest_l = list(accumulate(totals_l, max))
+    fell_l, rose_l = max(map(sub, highest_l, totals_l)), max(map(sub, totals_l[1:], totals_l), default=0.0)
+    return fell_l <= JITTER_L and rose_l <= ABSURD_AT_ONCE_L and totals_l[-1] == highest_l[-1]
+
+
 def _divides(step_l: float, total_l: float) -> bool:
     rest_l = total_l % step_l
     return rest_l < _ROUNDING_L or step_l - rest_l < _ROUNDING_L

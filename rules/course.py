@@ -48,6 +48,15 @@ class Course(NamedTuple):
     base: Sequence[float]
     surely_l: Sequence[float]
 
+    def place(self, at_s: float) -> int:
+        """The place of the first of its readings from an instant on."""
+        return bisect_left(self.at_s, at_s)
+
+    def base_before(self, at_s: float) -> float:
+        """The most that any part of it tells of as the base flow up to one of its readings, L/h."""
+        place = self.place(at_s)
+        return self.base[place - 1] if place else 0.0
+
     def is_steady(self, at_s: Sequence[float]) -> bool:
         """Whether it neither fell nor leapt within some of its readings on end."""
         low = bisect_left(self.at_s, at_s[0])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from devices.meters import EXACT_STEP_L
-from rules.segment import ROUNDING_L, Segment
+from rules.segment import ROUNDING_L, Segment, silent_from
 
 _TOLERANCE_S = 300.0
 _TOLERANCE_SHARE = 0.01
@@ -86,7 +86,8 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
         decided = judged or segment.high_l[-1] - segment.low_l[0] >= limit_l
         if decided and spells and spells[-1].lasts:
             spells[-1] = replace(spells[-1], lasts=False)
-        for first, latest in _dry(segment, judged_from, limit_l, window_s):
+        may_be_dry = judged and _has_room(segment, volume_l, window_s)
+        for first, latest in _dry(segment, judged_from, limit_l, window_s) if may_be_dry else ():
             spells.append(
                 _spell(
                     segment,
@@ -109,7 +110,7 @@ def dryness(segments: Sequence[Segment], *, volume_l: float, window_s: float) ->
 
 def _limit(volume_l: float, step_l: float) -> float:
     """What the meters must show less of, for less than the volume to be certain; 0 or less where nothing would do."""
-    return volume_l if step_l <= EXACT_STEP_L else volume_l - step_l + ROUNDING_L
+    return volume_l - ROUNDING_L if step_l <= EXACT_STEP_L else volume_l - step_l + ROUNDING_L
 
 
 def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -> float:
@@ -121,6 +122,13 @@ def _tail_since(segments: Sequence[Segment], volume_l: float, window_s: float) -
         if at_s[-1] - at_s[0] >= window_s:
             break
     return since_s
+
+
+def _has_room(segment: Segment, volume_l: float, window_s: float) -> bool:
+    """Whether any window can be dry: no more than one silence begins in one that is, so it lies in two on end."""
+    at_s, begins = segment.at_s, silent_from(segment, volume_l)
+    ends = [*begins[2:], len(at_s), len(at_s)]
+    return any(at_s[end - 1] - at_s[begin] >= window_s for begin, end in zip(begins, ends, strict=False))
 
 
 def _dry(segment: Segment, judged_from: int, limit_l: float, window_s: float) -> Iterator[tuple[int, int]]:

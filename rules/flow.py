@@ -90,7 +90,21 @@ def may_be_base_since(installed: Sequence[Installation], rate_l_h: float) -> flo
     `SPAN_S` after this instant is the earliest at which any data can raise a base flow to the rate or above it.
     """
     latest = [found[-1] for meter in installed if meter.removed_at is None and (found := stretches(meter))]
-    return min((_flowing_since(segment, rate_l_h) for segment in latest), default=None)
+    return min((flowing_since_s(each.at_s, each.low_l, len(each.at_s) - 1, rate_l_h) for each in latest), default=None)
+
+
+def flowing_since_s(at_s: Sequence[float], totals_l: Sequence[float], last: int, rate_l_h: float) -> float:
+    """Since when one register has shown so much in every three hours, up to its reading at the place `last`."""
+    end, latest_s, pause_s = last, at_s[last], PAUSE_LEAST_S
+    latest = bisect_right(at_s, -pause_s, 0, last + 1, key=lambda each_s: each_s - latest_s) - 1
+    for begin in range(min(latest, last - LEAST_INTERVALS), -1, -1):
+        begin_s, soonest = at_s[begin], begin + LEAST_INTERVALS
+        while end > soonest and at_s[end - 1] - begin_s >= pause_s:
+            end -= 1
+        used_l = totals_l[end] - totals_l[begin]
+        if used_l <= ROUNDING_L or used_l * 3600.0 < rate_l_h * (at_s[end] - begin_s):
+            return at_s[begin + 1]
+    return at_s[0]
 
 
 def least_l_h(segments: Sequence[Segment], since_s: float, until_s: float) -> float:
@@ -241,18 +255,3 @@ def _less(segment: Segment, base: Sequence[float]) -> Segment:
             most_l = left_l
         net_l.append(most_l)
     return segment._replace(low_l=net_l, high_l=net_l, course=None)
-
-
-def _flowing_since(segment: Segment, rate_l_h: float) -> float:
-    at_s, totals_l = segment.at_s, segment.low_l
-    end = last = len(at_s) - 1
-    latest_s, pause_s = at_s[last], PAUSE_LEAST_S
-    latest = bisect_right(at_s, -pause_s, key=lambda each_s: each_s - latest_s) - 1
-    for begin in range(min(latest, last - LEAST_INTERVALS), -1, -1):
-        begin_s, soonest = at_s[begin], begin + LEAST_INTERVALS
-        while end > soonest and at_s[end - 1] - begin_s >= pause_s:
-            end -= 1
-        used_l = totals_l[end] - totals_l[begin]
-        if used_l <= ROUNDING_L or used_l * 3600.0 < rate_l_h * (at_s[end] - begin_s):
-            return at_s[begin + 1]
-    return at_s[0]

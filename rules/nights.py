@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 from zoneinfo import ZoneInfo
@@ -61,7 +62,12 @@ class Nights:
         return today if today > at else self._at(day + _DAY, clock)
 
     def _at(self, day: date, clock: time) -> datetime:
-        return datetime.combine(day, clock, tzinfo=self.local).astimezone(UTC)
+        return _instant(day, clock, self.local)
+
+
+@lru_cache(maxsize=1024)  # a home is asked about the same mornings again and again
+def _instant(day: date, clock: time, local: ZoneInfo) -> datetime:
+    return datetime.combine(day, clock, tzinfo=local).astimezone(UTC)
 
 
 def nights_of(snapshot: Snapshot) -> Nights:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
-from devices.meters import ABSURD_AT_ONCE_L
+from devices.meters import ABSURD_AT_ONCE_L, only_trembled
 from rules.flow import SPAN_S, base_flow, may_be_base_since
 from rules.remembered import remembered
 from rules.rule import Judgement, Stands, Word
@@ -21,7 +21,7 @@ ANY_FLOW_L_H: Final = 1e-9
 
 
 class Plain(NamedTuple):
-    """A meter that is read on time, falls and leaps nowhere and moves in no coarse steps, and all that it covers."""
+    """A meter that is read on time, moves in no coarse steps, leaps nowhere and at most trembles, and all it covers."""
 
     meter: Installation
     shown: Segment
@@ -37,7 +37,10 @@ def plain(snapshot: Snapshot) -> Plain | None:
     if meter.removed_at is not None or meter.valve_shut or water.step_l or water.received_s or meter.heard_at is None:
         return None
     shown = stretches(meter)
-    return Plain(meter, shown[0]) if len(shown) == 1 and shown[0].at_s is water.measured_s else None
+    if len(shown) != 1:
+        return None
+    rises = shown[0].at_s is water.measured_s or only_trembled(water.totals_l)
+    return Plain(meter, shown[0]) if rises else None
 
 
 def goes_on(word: Word) -> bool:

@@ -28,7 +28,8 @@ COARSEST_S: Final = 3600.0
 
 _LATE: Final = 1.1  # readings do not come on the second
 SHORTEST_REST_S: Final = REST_S / _LATE
-_MISSED: Final = 2.2  # one reading between two that show flow may be missing
+SEEN_S: Final = COARSEST_S * 2.2
+"""One reading between two that show flow may be missing."""
 _FINE_S: Final = 1800.0
 LEAST_STRONG: Final = 3
 """So many intervals on end must show it."""
@@ -153,7 +154,7 @@ def _rests(segment: Segment) -> Iterator[_Piece]:
         if place - 1 > still_since:
             rested = at_s[place - 1] - at_s[still_since] >= SHORTEST_REST_S
             yield _Piece(still_since, place - 1, _State.NONE if rested else _State.FLOW)
-        seen = at_s[place] - at_s[place - 1] <= COARSEST_S * _MISSED
+        seen = at_s[place] - at_s[place - 1] <= SEEN_S
         yield _Piece(place - 1, place, _State.FLOW if seen else _State.UNSEEN)
         still_since = place
     last = len(at_s) - 1

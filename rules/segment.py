@@ -35,3 +35,15 @@ def moved(segment: Segment) -> Sequence[int]:
     """The places at which the total is more than at the one before, ascending."""
     totals_l = segment.low_l
     return list(compress(count(1), map(ROUNDING_L.__lt__, map(sub, totals_l[1:], totals_l))))
+
+
+@remembered
+def silent_from(segment: Segment, use_l: float) -> Sequence[int]:
+    """Where each silence begins, ascending; each lasts up to the instant before the next, or the end of the cover."""
+    low_l, begins = segment.low_l, [0]
+    used_l = low_l[0] + use_l - ROUNDING_L
+    for place, high_l in enumerate(segment.high_l[1:], 1):
+        if high_l >= used_l:
+            begins.append(place)
+            used_l = low_l[place] + use_l - ROUNDING_L
+    return begins

@@ -10,7 +10,7 @@ from dataclasses import replace
 from rules.dry import Dryness, Spell
 from rules.lately import Ended, spared_until
 from rules.remembered import remembered
-from rules.segment import ROUNDING_L, Segment
+from rules.segment import ROUNDING_L, Segment, silent_from
 
 Limit = Callable[[float], float]
 """From when a silence began to when it is too long, both epoch seconds; never falling, and infinite for never."""
@@ -51,7 +51,7 @@ def silences(
                 told.append(_spell(segment, begin, until, told_s, lasts=until == last))
             if until < last and _is_past(emergencies, at_s[begin], until_s):
                 ended.append(Ended(until_s, until_s - at_s[begin]))
-        if spells and spells[-1].lasts and (told or len(_begins(segment, use_l)) > 1):
+        if spells and spells[-1].lasts and (told or len(silent_from(segment, use_l)) > 1):
             spells[-1] = replace(spells[-1], lasts=False)
         spells += told
     if not segments:
@@ -68,7 +68,7 @@ def came_through(segments: Sequence[Segment], *, use_l: float, limit: Limit, eme
     """The silences that spare later ones, oldest first; the one that lasts too, as if water were used now."""
     found: list[Ended] = []
     for segment in segments:
-        begins = _begins(segment, use_l)
+        begins = silent_from(segment, use_l)
         ends = [*begins[1:], len(segment.at_s)] if segment is segments[-1] else begins[1:]
         for begin, use in zip(begins, ends, strict=False):
             since_s, until_s = segment.at_s[begin], segment.at_s[use - 1]
@@ -80,24 +80,12 @@ def came_through(segments: Sequence[Segment], *, use_l: float, limit: Limit, eme
 @remembered
 def _lasting(segment: Segment, use_l: float, least_s: float) -> Sequence[tuple[int, int]]:
     """From where to where the silences of two readings and more go on that last so long."""
-    at_s, begins = segment.at_s, _begins(segment, use_l)
+    at_s, begins = segment.at_s, silent_from(segment, use_l)
     return [
         (begin, use - 1)
         for begin, use in zip(begins, [*begins[1:], len(at_s)], strict=True)
         if use - 1 > begin and at_s[use - 1] - at_s[begin] >= least_s
     ]
-
-
-@remembered
-def _begins(segment: Segment, use_l: float) -> Sequence[int]:
-    """Where each silence begins, ascending; each lasts up to the instant before the next, or the end of the cover."""
-    low_l, begins = segment.low_l, [0]
-    used_l = low_l[0] + use_l - ROUNDING_L
-    for place, high_l in enumerate(segment.high_l[1:], 1):
-        if high_l >= used_l:
-            begins.append(place)
-            used_l = low_l[place] + use_l - ROUNDING_L
-    return begins
 
 
 def _spell(segment: Segment, begin: int, until: int, too_long_s: float, *, lasts: bool) -> Spell:
@@ -125,5 +113,5 @@ def _tail_since(segments: Sequence[Segment], use_l: float) -> float:
     """The earliest instant at which the silence up to the end may have begun, if what broke the cover is a glitch."""
     for segment in reversed(segments):
         if _used(segment, use_l):
-            return segment.at_s[_begins(segment, use_l)[-1]]
+            return segment.at_s[silent_from(segment, use_l)[-1]]
     return segments[0].at_s[0]

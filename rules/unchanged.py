@@ -1,42 +1,29 @@
 """Whether asking about inactivity again would conclude the same, told from the little that has come since. Pure.
 
 Of a home that is told of: while its register stands still. Of one that is not: while it goes on using water, each use
-soon enough after the one before. A use by less than the volume that counts is put together with those after it, from
-every reading on at which a silence could begin.
+soon enough after the one before (`rules.quiet`).
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from rules.expected import next_after
 from rules.flow import SPAN_S, rests
+from rules.lately import Ended, spared_until
 from rules.learning import next_change
 from rules.plainly import Plain, covered_until, goes_on, has_no_base, kept_from, plain
+from rules.quiet import SUMS_L, Bound, Moves, Quiet, all_after, quiets
+from rules.remembered import remembered
 from rules.rule import Judgement, Stands, Word
-from rules.segment import Segment, moved
-from rules.silence import Limit
-from rules.snapshot import Snapshot, instant
+from rules.segment import ROUNDING_L, Segment, moved
+from rules.silence import came_through
+from rules.snapshot import OVERLAP, Snapshot, instant
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_SUMS_L = 1e-9
-"""By so much sums of totals may differ by the order in which they are made."""
-
-
-class Bound(NamedTuple):
-    """A line, told by what it takes to cross it.
-
-    Attributes:
-        crosses: from the reading that shows the last use to the earliest instant at which it is crossed.
-        volume_l: so much is use.
-        shortest_s: nothing shorter than this crosses it.
-    """
-
-    crosses: Limit
-    volume_l: float
-    shortest_s: float
 
 
 def while_still(
@@ -47,9 +34,9 @@ def while_still(
     Args:
         snapshot: the home.
         now: the time of the look.
-        crosses_s: no line that is not crossed yet will be before this instant.
-        told: it was told at this look; else what is said holds as long as nothing is heard.
-        ongoing_since: since when the episode lasts.
+        crosses_s: no reading before this instant shows that a line is crossed which is not yet.
+        told: it was told at this look, or is not to be; else what is said holds as long as nothing is heard.
+        ongoing_since: since when the episode lasts; None where none is told.
     """
     known = plain(snapshot)
     if known is None or not rests(known.shown):
@@ -66,10 +53,10 @@ def while_still(
 
 
 def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Sequence[Bound]) -> Stands | None:
-    """Nothing is to be said of a home that goes on using water at short intervals, as it always did up to now.
+    """Nothing is to be said of a home that goes on using water at short intervals, as it did up to now.
 
     Args:
-        snapshot: the home, of which nothing is told.
+        snapshot: the home, of which nothing is told any more.
         now: the time of the look.
         judged: the last stretch that was judged, less the base flow.
         bounds: all lines that hold.
@@ -77,7 +64,11 @@ def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Se
     known = plain(snapshot)
     if known is None or judged.at_s[-1] - judged.at_s[0] < max(bound.shortest_s for bound in bounds):
         return None
-    seen = _Judged(known, judged, bounds, _profile_until(snapshot, now), snapshot.looked_until)
+    news_s = float("-inf")
+    if snapshot.looked_until is not None:
+        # Later looks have judged the series up to here, at least.
+        news_s = min(snapshot.looked_until.timestamp(), judged.at_s[-1]) - OVERLAP.total_seconds()
+    seen = _Judged(known, judged, bounds, news_s, _profile_until(snapshot, now), snapshot.looked_until)
     return partial(_first_while_used, seen)
 
 
@@ -97,174 +88,164 @@ class _Still(NamedTuple):
 
 
 def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
+    interval, heard_at, crosses_s, until, looked_until, ongoing_since = still
     if word.learned_anew:
         return None
-    if word.moved_s or not word.is_exact or at.timestamp() >= still.crosses_s or at >= still.until:
+    if word.moved_s or not word.is_exact or word.covered_s >= crosses_s or at >= until:
         return None
-    if still.heard_at is not None and word.heard_at != still.heard_at:
+    if heard_at is not None and word.heard_at != heard_at:
         return None
     return Judgement(
-        next_due=min(next_after(word.heard_at, still.interval, at), still.until),
-        judged_until=covered_until(word, still.looked_until),
-        ongoing_since=still.ongoing_since,
+        next_due=min(next_after(word.heard_at, interval, at), until),
+        judged_until=covered_until(word, looked_until),
+        ongoing_since=ongoing_since,
         stands=partial(_while_still, still),
     )
 
 
 class _Judged(NamedTuple):
-    """A home of which nothing is told, as it was judged."""
+    """A home of which nothing is told, as it was judged.
+
+    Attributes:
+        news_s: what was over by then is no news.
+    """
 
     known: Plain
-    segment: Segment
+    net: Segment
     bounds: Sequence[Bound]
+    news_s: float
     until: datetime
     looked_until: datetime | None
-
-
-def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
-    if word.learned_anew:
-        return None
-    if at >= judged.until or not goes_on(word):
-        return None
-    if not has_no_base(word):
-        return _first_while_surely_used(judged, word, at)
-    segment = judged.segment
-    used = _last_use(judged.known, segment, max(bound.volume_l for bound in judged.bounds))
-    if used is None:
-        return None
-    steps = [place for place in moved(segment) if place > used]
-    moves_l = [segment.low_l[place] - segment.low_l[place - 1] for place in steps]
-    quiet = _quiet(judged, segment.at_s[used], _word_of(segment, steps, moves_l, word))
-    if quiet is None:
-        return None
-    return _while_used(_Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until), word, at)
-
-
-def _first_while_surely_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
-    """The same of a home in which water never pauses, by what is surely no base flow of all that is read."""
-    shown = judged.known.shown
-    if shown.course is None or judged.segment.at_s is not shown.at_s:
-        return None
-    steps, begin = moved(shown), bisect_left(shown.course.at_s, shown.at_s[0]) - 1
-    moves_l = [shown.course.surely_l[begin + place] for place in steps]
-    quiet = _quiet(judged, shown.at_s[0], _word_of(shown, steps, moves_l, word))
-    if quiet is None:
-        return None
-    used = _Used(judged.known.meter.interval, quiet, judged.until, judged.looked_until, surely=True)
-    return _while_used(used, word, at)
-
-
-def _word_of(segment: Segment, steps: Sequence[int], moves_l: Sequence[float], word: Word) -> Word:
-    """What some steps of a stretch tell."""
-    return word._replace(
-        covered_s=segment.at_s[-1],
-        moved_s=[segment.at_s[place] for place in steps],
-        moved_l=moves_l,
-        before_s=[segment.at_s[place - 1] for place in steps],
-    )
-
-
-def _quiet(judged: _Judged, since_s: float, known_by_now: Word) -> "Sequence[_Quiet] | None":
-    """The silences that may last, of those from an instant on; None where a line may have been crossed."""
-    quiet: list[_Quiet] = []
-    for volume_l in {bound.volume_l for bound in judged.bounds}:
-        lines = [bound for bound in judged.bounds if bound.volume_l == volume_l]
-        going_on = _Quiet(lines, [_Silence(since_s, volume_l)]).after(known_by_now)
-        if going_on is None:
-            return None
-        quiet.append(going_on)
-    return quiet
 
 
 class _Used(NamedTuple):
     """What holds while a home goes on using water.
 
     Attributes:
-        surely: told by what is surely no base flow: whatever else is told of that.
+        surely: told by what is surely no base flow, whatever else is told of that: of a home in which water never
+            pauses. Else by all that the register shows.
+        words: those that told of moves since the home was judged, newest first, each with those before it.
     """
 
-    interval: timedelta
-    quiet: "Sequence[_Quiet]"
-    until: datetime
-    looked_until: datetime | None
-    surely: bool = False
+    judged: _Judged
+    quiet: Sequence[Quiet]
+    surely: bool
+    words: "_Words" = None
+
+
+_Words = tuple[Word, "_Words"] | None
+
+
+def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
+    if word.learned_anew:
+        return None
+    used = _plainly_used(judged) if has_no_base(word) else None
+    again = None if used is None else _while_used(used, word, at)
+    return _while_surely_used(judged, None, word, at) if again is None else again
 
 
 def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
+    judged, quiet, surely, words = used
     if word.learned_anew:
         return None
-    if at >= used.until or not goes_on(word) or not (used.surely or has_no_base(word)):
+    if at >= judged.until or not goes_on(word):
         return None
-    moves = word._replace(moved_l=word.surely_l) if used.surely and word.moved_s else word
-    quiet: list[_Quiet] = []
-    for each in used.quiet:
-        if (going_on := each.after(moves)) is None:
-            return None
-        quiet.append(going_on)
-    due, earliest_s = next_after(word.heard_at, used.interval, at), word.flowing_s + SPAN_S
+    if not (surely or has_no_base(word)):
+        return _while_surely_used(judged, words, word, at)
+    going_on = all_after(quiet, _moves(word, surely=surely), word.covered_s)
+    if going_on is None:
+        return None
+    # Before this no data can exist that would cross a line, nor tell that what was used was a leak.
+    earliest_s = min([each.crosses_s() for each in going_on])
+    if not surely:
+        earliest_s = min(earliest_s, word.flowing_s + SPAN_S)
+    due = next_after(word.heard_at, judged.known.meter.interval, at)
     if earliest_s > word.covered_s:
-        earliest_s = min([earliest_s, *(each.crosses_s() for each in quiet)])
         due = max(due, instant(earliest_s))
+    if word.moved_s and not surely:
+        words = word, words
     return Judgement(
-        next_due=min(due, used.until),
-        judged_until=covered_until(word, used.looked_until),
-        stands=partial(_while_used, _Used(used.interval, quiet, used.until, used.looked_until, used.surely)),
+        next_due=min(due, judged.until),
+        judged_until=covered_until(word, judged.looked_until),
+        stands=partial(_while_used, _Used(judged, going_on, surely, words)),
     )
 
 
-class _Silence(NamedTuple):
-    """One that may have begun at a reading, and how much must be used from there on for it to be over."""
-
-    since_s: float
-    left_l: float
-
-
-class _Quiet(NamedTuple):
-    """All silences that may last, oldest first, and the lines that they have not crossed.
-
-    Attributes:
-        lines: all of the same volume.
-        silences: one for each reading that showed use, of which too little has followed.
-    """
-
-    lines: Sequence[Bound]
-    silences: Sequence[_Silence]
-
-    def after(self, word: Word) -> "_Quiet | None":
-        """After what has come since; None where a line may have been crossed."""
-        silences, volume_l = self.silences, self.lines[0].volume_l
-        for at_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
-            used_l = moved_l - _SUMS_L
-            if used_l >= silences[0].left_l and self._crossed(silences[0].since_s, before_s):
-                return None
-            lasting = [_Silence(since_s, left_l - used_l) for since_s, left_l in silences if left_l > used_l]
-            silences = [*lasting, _Silence(at_s, volume_l)]
-        # What began later crosses no line earlier.
-        if self._crossed(silences[0].since_s, word.covered_s):
+def _while_surely_used(judged: _Judged, words: _Words, word: Word, at: datetime) -> Judgement | None:
+    """The same by what is surely no base flow of all that has come since the home was judged."""
+    used = _surely_used(judged)
+    before = list[Word]()
+    while words is not None:
+        newest, words = words
+        before.append(newest)
+    if used is None:
+        return None
+    if before:
+        parts = [_moves(each, surely=True) for each in reversed(before)]
+        moves = Moves(*(list(chain(*each)) for each in zip(*parts, strict=True)))
+        quiet = all_after(used.quiet, moves, before[0].covered_s)
+        if quiet is None:
             return None
-        return _Quiet(self.lines, silences) if word.moved_s else self
-
-    def crosses_s(self) -> float:
-        """The earliest instant at which a line could be crossed."""
-        since_s = self.silences[0].since_s
-        return min([line.crosses(since_s) for line in self.lines])
-
-    def _crossed(self, since_s: float, until_s: float) -> bool:
-        lasted_s = until_s - since_s
-        return any(lasted_s >= line.shortest_s and until_s >= line.crosses(since_s) for line in self.lines)
+        used = used._replace(quiet=quiet)
+    return _while_used(used, word, at)
 
 
-def _last_use(known: Plain, judged: Segment, volume_l: float) -> int | None:
-    """The place of the last reading that shows so much at once, whatever else is told of the base flow before it."""
-    kept, low_l = kept_from(known, judged), judged.low_l
+def _moves(word: Word, *, surely: bool) -> Moves:
+    return Moves(word.moved_s, word.surely_l if surely else word.moved_l, word.before_s)
+
+
+def _plainly_used(judged: _Judged) -> _Used | None:
+    """From the last reading on that shows so much at once: all before now was judged, and stays what it is."""
+    net, bounds = judged.net, judged.bounds
+    kept, low_l = kept_from(judged.known, net), net.low_l
     if kept is None:
         return None
-    for place in reversed(moved(judged)):
-        if place < kept:
-            return None
-        if low_l[place] - low_l[place - 1] >= volume_l + _SUMS_L:
-            return place
-    return None
+    steps = moved(net)
+    most_l = max(bound.volume_l for bound in bounds) + SUMS_L
+    used = next((place for place in reversed(steps) if low_l[place] - low_l[place - 1] >= most_l), 0)
+    if used < kept:
+        return None
+    lived = net._replace(at_s=net.at_s[kept:], low_l=low_l[kept:], high_l=net.high_l[kept:])
+    spared = [
+        bound._replace(spared=partial(_spared, lived, bound)) if bound.emergencies is not None else bound
+        for bound in bounds
+    ]
+    later = steps[bisect_right(steps, used) :]
+    moves = _moved_at(net, later, [low_l[place] - low_l[place - 1] for place in later])
+    quiet = all_after(quiets(spared, net.at_s[used], net.at_s[-1]), moves, net.at_s[-1])
+    return None if quiet is None else _Used(judged, quiet, surely=False)
+
+
+def _surely_used(judged: _Judged) -> _Used | None:
+    """From the last reading on that surely shows so much at once, and before which nothing can be news."""
+    (_, shown), net, bounds, news_s, _, _ = judged
+    if shown.course is None or net.at_s is not shown.at_s:
+        return None
+    surely_l, begin = shown.course.surely_l, shown.course.place(shown.at_s[0]) - 1
+    most_l = max(bound.volume_l for bound in bounds) + SUMS_L
+    steps = moved(shown)
+    settled = steps[: bisect_right(steps, bisect_right(shown.at_s, news_s) - 1)]
+    used = next((place for place in reversed(settled) if surely_l[begin + place] >= most_l), 0)
+    later = steps[bisect_right(steps, used) :]
+    moves = _moved_at(shown, later, [surely_l[begin + place] for place in later])
+    quiet = all_after(quiets(bounds, shown.at_s[used], news_s), moves, shown.at_s[-1])
+    return None if quiet is None else _Used(judged, quiet, surely=True)
+
+
+def _moved_at(segment: Segment, steps: Sequence[int], moves_l: Sequence[float]) -> Moves:
+    at_s = segment.at_s
+    return Moves([at_s[place] for place in steps], moves_l, [at_s[place - 1] for place in steps])
+
+
+def _spared(lived: Segment, bound: Bound, since_s: float) -> float:
+    """What was lived through is known from here on: what is told of the base flow before changes none of it."""
+    return spared_until(_came_through(lived, bound), since_s)
+
+
+@remembered
+def _came_through(lived: Segment, bound: Bound) -> Sequence[Ended]:
+    assert bound.emergencies is not None  # noqa: S101 (else nothing is spared)
+    return came_through([lived], use_l=bound.volume_l + ROUNDING_L, limit=bound.crosses, emergencies=bound.emergencies)
 
 
 def _profile_until(snapshot: Snapshot, now: datetime) -> datetime:

@@ -42,6 +42,7 @@ class ContinuousFlow:
         meters = fine_meters(snapshot)
         bouts: list[Bout] = []
         due_s: list[float] = []
+        wait_s = flow_s
         covered_s: list[float] = []
         over = True
         for meter in meters:
@@ -52,7 +53,8 @@ class ContinuousFlow:
                 continue
             bouts += [_bout(snapshot, meter, run, length_s) for run in running.runs]
             # Hourly readings tell late anyway: their homes are not looked at more often than others for it.
-            due_s.append(running.open_since_s + length_s * (1.0 if length_s == flow_s else _HARD_AFTER))
+            wait_s = length_s * (1.0 if length_s == flow_s else _HARD_AFTER)
+            due_s.append(running.open_since_s + wait_s)
             covered_s.append(running.covered_until_s)
             over = over and running.stopped
         judged = judgement(
@@ -68,7 +70,6 @@ class ContinuousFlow:
         known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
         if known is None or spacing(known.meter).total_seconds() <= 2 * GRID_S:
             return judged
-        wait_s = due_s[0] - covered_s[0] if over else flow_s
         return judged._replace(stands=partial(_nothing_so_far, known, flow_s, wait_s))
 
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from alerts.findings import Kind, Reason
 from rules.expected import next_after, next_word
-from rules.flow import SPAN_S, base_flow, hides_from_l_h, may_be_base_since
+from rules.flow import SPAN_S, base_flow, flowing_since_s, hides_from_l_h, may_be_base_since
 from rules.plainly import Plain, goes_on, has_no_base, plain
 from rules.rule import Impairment, Judgement, Word
 from rules.running import fine_meters
@@ -47,19 +47,26 @@ class HiddenUse:
         least_l_h = min(_hides_from(snapshot, meter) for meter in meters)
         open_since_s = may_be_base_since(meters, least_l_h)
         earliest = now + self.max_latency if open_since_s is None else instant(open_since_s + SPAN_S)
-        only = plain(snapshot) if known and not any(base_flow(stretches(meter)[-1]) for meter in meters) else None
+        only = plain(snapshot) if known else None
         return Judgement(
             next_due=max(soon, earliest),
             impairments_known=known,
-            stands=None if only is None else partial(_pauses, only, least_l_h),
+            stands=None if only is None else partial(_leaves_room, only, least_l_h),
         )
 
 
-def _pauses(known: Plain, least_l_h: float, word: Word, at: datetime) -> Judgement | None:
-    if not has_no_base(word) or not goes_on(word):
+def _leaves_room(known: Plain, least_l_h: float, word: Word, at: datetime) -> Judgement | None:
+    if not goes_on(word):
         return None
+    flowing_s = word.flowing_s
+    if not has_no_base(word):
+        course = known.shown.course
+        # No part of a course tells of more base flow than all of it does.
+        if course is None or course.base_before(word.covered_s) >= least_l_h:
+            return None
+        flowing_s = flowing_since_s(course.at_s, course.totals_l, course.place(word.covered_s), least_l_h)
     soon = next_after(word.heard_at, known.meter.interval, at)
-    return Judgement(next_due=max(soon, instant(word.flowing_s + SPAN_S)), stands=partial(_pauses, known, least_l_h))
+    return Judgement(next_due=max(soon, instant(flowing_s + SPAN_S)), stands=partial(_leaves_room, known, least_l_h))
 
 
 def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:

@@ -82,27 +82,34 @@ class HighUse:
 
 
 class _Used(NamedTuple):
-    at_s: float
-    used_l: float
+    """What was used in the last day: when, and how much."""
 
+    at_s: Sequence[float]
+    used_l: Sequence[float]
 
-def _latest(segment: Segment) -> list[_Used]:
-    """What was used in the last day."""
-    at_s, low_l, since_s = segment.at_s, segment.low_l, segment.at_s[-1] - _LONGEST_DAY_S
-    return [_Used(at_s[place], low_l[place] - low_l[place - 1]) for place in moved(segment) if at_s[place] >= since_s]
+    @staticmethod
+    def of(segment: Segment) -> "_Used":
+        at_s, low_l = segment.at_s, segment.low_l
+        steps = moved(segment)
+        steps = steps[bisect_left(steps, bisect_left(at_s, at_s[-1] - _LONGEST_DAY_S)) :]
+        return _Used([at_s[place] for place in steps], [low_l[place] - low_l[place - 1] for place in steps])
 
 
 def _within_so_far(known: Plain, limit_l: float, word: Word, at: datetime) -> Judgement | None:
-    return _within(_latest(known.shown), limit_l, word, at)
+    return _within(_Used.of(known.shown), limit_l, word, at)
 
 
-def _within(latest: Sequence[_Used], limit_l: float, word: Word, at: datetime) -> Judgement | None:
-    used = [*latest, *map(_Used, word.moved_s, word.moved_l)]
-    if not goes_on(word) or sum([each.used_l for each in used]) > limit_l:
+def _within(latest: _Used, limit_l: float, word: Word, at: datetime) -> Judgement | None:
+    at_s, used_l = latest
+    if word.moved_s:
+        at_s, used_l = [*at_s, *word.moved_s], [*used_l, *word.moved_l]
+    if not goes_on(word) or sum(used_l) > limit_l:
         return None
-    kept = [each for each in used if each.at_s >= word.covered_s - _LONGEST_DAY_S]
+    begin = bisect_left(at_s, word.covered_s - _LONGEST_DAY_S)
     return Judgement(
-        next_due=at + _SOON_ENOUGH, judged_until=instant(word.covered_s), stands=partial(_within, kept, limit_l)
+        next_due=at + _SOON_ENOUGH,
+        judged_until=instant(word.covered_s),
+        stands=partial(_within, _Used(at_s[begin:], used_l[begin:]), limit_l),
     )
 
 

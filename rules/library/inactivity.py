@@ -13,25 +13,22 @@ crossed first speaks:
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from operator import add
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from rules import habits, held, presence, unchanged
-from rules.dry import Dryness, dryness, tolerance_s
-from rules.episodes import Episode, Line, LineName, episodes
+from rules.episodes import Episode, LineName, episodes
 from rules.expected import next_word
 from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
 from rules.learning import next_change
+from rules.lines import crosses_s, lines, window
 from rules.rule import Judgement, Stands
-from rules.segment import ROUNDING_L, Segment
+from rules.segment import Segment
 from rules.silence import silences
 from rules.snapshot import OVERLAP, Installation, Snapshot, instant
-from rules.unchanged import Bound
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -66,7 +63,7 @@ class Inactivity:
             begun = max(meter.installed_at for meter in serving)
             due = max(begun + snapshot.policy.inactivity_window, soon)
             return Judgement(next_due=due, judged_until=snapshot.judge_from(now), ongoing_since=known_since)
-        drawn = _lines(segments, snapshot)
+        drawn = lines(segments, snapshot)
         covered_until = instant(segments[-1].at_s[-1])
         found = episodes([each.line for each in drawn])
         findings = [
@@ -86,11 +83,10 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
-            ahead_s = [each.earliest_s for each in drawn if not _is_crossed(each.line.dryness)]
             stands = unchanged.while_still(
                 snapshot,
                 now,
-                crosses_s=min(ahead_s, default=float("inf")),
+                crosses_s=crosses_s(drawn, segments),
                 told=any(finding.verdict is Verdict.RAISE for finding in findings),
                 ongoing_since=ongoing_since,
             )
@@ -105,7 +101,11 @@ class Inactivity:
                 if (flowing_since_s := may_be_base_since(serving, _LEAST_BASE_L_H)) is not None:
                     earliest_s = min(earliest_s, flowing_since_s + SPAN_S)
                 due = max(due, _at_most(earliest_s, now + self.max_latency))
-            if decided and not told:
+            if decided and any(each.earliest_s <= segments[-1].at_s[-1] for each in drawn):
+                # Crossed, but spared: nothing is told while it goes on, up to where that ends.
+                ahead_s = crosses_s(drawn, segments)
+                stands = unchanged.while_still(snapshot, now, crosses_s=ahead_s, told=True, ongoing_since=None)
+            if decided and stands is None:
                 bounds = [each.bound for each in drawn]
                 stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
         if snapshot.policy.inactivity_learned:
@@ -117,73 +117,6 @@ class Inactivity:
             ongoing_since=ongoing_since,
             stands=stands,
         )
-
-
-class _Drawn(NamedTuple):
-    """A line, the earliest moment at which it could be crossed by data to come, and what that takes."""
-
-    line: Line
-    earliest_s: float
-    bound: Bound
-
-
-def _lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[_Drawn]:
-    """The lines that hold for a home; the first is the soft one that says whether an episode is over."""
-    policy = snapshot.policy
-    learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
-    drawn = []
-    least_s = habits.least_silence_s(policy)
-    in_need = [(from_at.timestamp(), until_at.timestamp()) for from_at, until_at in snapshot.emergencies]
-    for name, severity, limit, shortest_s, emergencies in (
-        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s, in_need),
-        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0, None),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], least_s, None),
-    ):
-        if limit is not None:
-            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
-            # Where something is spared, the line is crossed later than this: whoever goes by it asks too soon.
-            bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s)
-            drawn.append(_Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
-    windows = [_window(snapshot, segments, Severity.HARD)]
-    if learned[Severity.SOFT] is None:
-        windows.append(_window(snapshot, segments, Severity.SOFT))
-    for severity, volume_l, window_s in windows:
-        dry = dryness(segments, volume_l=volume_l, window_s=window_s)
-        bound = Bound(partial(add, window_s - tolerance_s(window_s)), volume_l, window_s - tolerance_s(window_s))
-        drawn.append(_Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + window_s - tolerance_s(window_s), bound))
-    drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
-    return drawn
-
-
-class _Window(NamedTuple):
-    """A municipal line: less than a volume in a window."""
-
-    severity: Severity
-    volume_l: float
-    window_s: float
-
-
-def _window(snapshot: Snapshot, segments: Sequence[Segment], severity: Severity) -> _Window:
-    policy = snapshot.policy
-    if severity is Severity.SOFT:
-        return _Window(severity, policy.inactivity_volume_l, policy.inactivity_window_h * 3600.0)
-    # By a register that moves in coarse steps, the least that can be told is that it has not moved.
-    step_l = max((segment.step_l for segment in segments), default=0.0)
-    volume_l = max(policy.inactivity_hard_volume_l, min(step_l, policy.inactivity_volume_l))
-    return _Window(severity, volume_l, policy.inactivity_hard_window_h * 3600.0)
-
-
-_SPEAKS_FIRST: Final = (LineName.SILENT, LineName.DRY, LineName.FIRST_USE)
-
-
-def _tail(dry: Dryness) -> float:
-    assert dry.tail_since_s is not None  # noqa: S101 (there is cover)
-    return dry.tail_since_s
-
-
-def _is_crossed(dry: Dryness) -> bool:
-    """Whether a line is crossed at the last covered instant, not only where cover was lost."""
-    return dry.lasting is not None and dry.lasting.until_s == dry.covered_until_s
 
 
 def _at_most(epoch_s: float, latest: datetime) -> datetime:
@@ -252,8 +185,8 @@ def _values(snapshot: Snapshot, episode: Episode, since: datetime) -> dict[str, 
     }
     match episode.line:
         case LineName.DRY:
-            window = _window(snapshot, (), episode.severity)
-            return {**values, "limit_l": window.volume_l, "window_s": round(window.window_s)}
+            drawn = window(snapshot, (), episode.severity)
+            return {**values, "limit_l": drawn.volume_l, "window_s": round(drawn.window_s)}
         case LineName.SILENT:
             limit = habits.learned_limit(snapshot, episode.severity)
             assert limit is not None  # noqa: S101 (the line was crossed)

@@ -11,7 +11,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from alerts.findings import Kind, Reason, Severity
+from alerts.findings import Kind, Reason, Severity, Verdict
+from rules.dry import tolerance_s
 from rules.expected import next_after
 from rules.flow import least_l_h
 from rules.flowing_on import Resting
@@ -63,23 +64,41 @@ class Leak:
             over=over,
             due_s=min(open_since_s, default=now.timestamp()) + length_s,
         )
-        known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
-        return judged if known is None else judged._replace(stands=partial(_rested_often, known, length_s))
-
-
-def _rested_often(known: Plain, length_s: float, word: Word, at: datetime) -> Judgement | None:
-    resting = Resting.of(known.shown, length_s)
-    return None if resting is None else _rests_often(known, resting, length_s, word, at)
+        known = plain(snapshot) if meters else None
+        if known is None:
+            return judged
+        if not bouts and is_calm(snapshot, _CONDITION):
+            resting = Resting.of(known.shown, length_s - tolerance_s(length_s))
+            return judged._replace(stands=partial(_rests_often, known, resting, length_s))
+        if [each.verdict for each in judged.findings] == [Verdict.RAISE] and self.name in snapshot.ongoing:
+            flowing = Resting.of(known.shown, float("inf"))
+            return judged._replace(stands=partial(_flows_on, known, flowing, judged.ongoing_since))
+        return judged
 
 
 def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at: datetime) -> Judgement | None:
-    later = resting.after(word.moved_s, word.before_s, word.covered_s) if goes_on(word) else None
+    later = resting.after(word) if goes_on(word) else None
     if later is None:
         return None
     return Judgement(
-        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.since_s + length_s)),
+        next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.rested_s + length_s)),
         judged_until=instant(word.covered_s),
         stands=partial(_rests_often, known, later, length_s),
+    )
+
+
+def _flows_on(
+    known: Plain, flowing: Resting, ongoing_since: datetime | None, word: Word, at: datetime
+) -> Judgement | None:
+    """What was told is told again for as long as it has not rested, and was read often enough to tell."""
+    later = flowing.after(word) if goes_on(word) else None
+    if later is None or later.since_s != flowing.since_s:
+        return None
+    return Judgement(
+        next_due=next_after(word.heard_at, known.meter.interval, at),
+        judged_until=instant(word.covered_s),
+        ongoing_since=ongoing_since,
+        stands=partial(_flows_on, known, later, ongoing_since),
     )
 
 

@@ -10,35 +10,26 @@ in an incident of its area is not judged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
 from devices.model import EventKind
-from rules.expected import next_after, next_word
+from rules.expected import next_word
 from rules.flow import net_cover
 from rules.nights import Nights, nights_of
-from rules.plainly import Plain, goes_on, has_no_base, kept_from, plain
 from rules.presence import at_home, away_at
-from rules.rule import Judgement, Stands, Word
+from rules.rule import Judgement
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
+from rules.up import FINE_S, FLOW_L_PER_MIN, STALE, USE_L, LastUse, is_visit, last_use, used_l, while_down, while_up
 
-FLOW_L_PER_MIN: Final = 2.0
 FLOW_S: Final = 1800.0
 FLOW_HARD_S: Final = 3600.0
-FINE_S: Final = 1200.0
-"""Readings further apart than this do not show whether water ran all the time."""
-USE_L: Final = 1.0
-ASLEEP_S: Final = 7200.0
-"""Who uses water after so long a pause, after midnight, had gone to bed."""
-VISIT_WITHIN_S: Final = 4500.0
 HARD_AFTER: Final = timedelta(hours=2)
 
 _LOOK_EVERY: Final = timedelta(hours=1)
 _FRESH: Final = timedelta(hours=2)
-_STALE: Final = timedelta(hours=24)  # daily uploads are this late by nature
 _EARLY: Final = 0.97  # readings do not come on the second
 _PRESSES: Final = frozenset({EventKind.BUTTON_PRESS, EventKind.TEST_PRESS, EventKind.BUTTON_ACTION})
 
@@ -84,12 +75,15 @@ class PossibleFall:
         again = min(next_due, next_word(serving, now))
         if picture is not None and picture.is_known:
             finding = _raised(snapshot, picture, covered_until=instant(segments[-1].at_s[-1]))
-            return Judgement(findings=(finding,), next_due=again, ongoing_since=picture.since)
+            stands = while_down(snapshot, picture.since, told_hard=told and picture.severity is Severity.HARD)
+            return Judgement(findings=(finding,), next_due=again, ongoing_since=picture.since, stands=stands)
         if not told:
-            return Judgement(next_due=next_due, stands=_while_up(snapshot, segments[-1], picture, nights))
+            stands = while_up(snapshot, segments[-1], nights) if picture is None else None
+            return Judgement(next_due=next_due, stands=stands)
         if picture is None and _has_stirred(snapshot, segments, known_since):
             return Judgement(findings=(_over(snapshot, now, "possible_fall_over"),), next_due=next_due)
-        return Judgement(next_due=again, ongoing_since=known_since)
+        stands = while_down(snapshot, known_since, told_hard=False)
+        return Judgement(next_due=again, ongoing_since=known_since, stands=stands)
 
 
 def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
@@ -97,7 +91,7 @@ def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
     begin = end = len(segment.at_s) - 1
     while begin > 0:
         lasted_s = segment.at_s[begin] - segment.at_s[begin - 1]
-        if lasted_s > FINE_S or _used_l(segment, begin - 1, begin) < FLOW_L_PER_MIN * lasted_s / 60:
+        if lasted_s > FINE_S or used_l(segment, begin - 1, begin) < FLOW_L_PER_MIN * lasted_s / 60:
             break
         begin -= 1
     ran_s, since = segment.at_s[end] - segment.at_s[begin], instant(segment.at_s[begin])
@@ -110,7 +104,7 @@ def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
             id="possible_fall_flow",
             values={
                 "ran_s": round(ran_s),
-                "used_l": round(_used_l(segment, begin, end), 1),
+                "used_l": round(used_l(segment, begin, end), 1),
                 "at": f"{since.astimezone(nights.local):%H:%M}",
             },
         ),
@@ -120,13 +114,13 @@ def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
 
 def _visit(segment: Segment, snapshot: Snapshot, nights: Nights, now: datetime) -> _Picture | None:
     """A use in the night, hours after the one before, and nothing since although the morning is over."""
-    last = _last_use(segment, len(segment.at_s) - 1)
+    last = last_use(segment, len(segment.at_s) - 1)
     if not last:
         return None
-    begin_s, end_s, before_s = segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)]
+    begin_s, end_s, before_s = segment.at_s[last - 1], segment.at_s[last], segment.at_s[last_use(segment, last - 1)]
     since, covered_until = instant(end_s), instant(segment.at_s[-1])
     rise = nights.next_rise(since)
-    if covered_until < rise or not _is_visit(_LastUse(begin_s, end_s, before_s), nights) or _signs(snapshot, since):
+    if covered_until < rise or not is_visit(LastUse(begin_s, end_s, before_s), nights) or _signs(snapshot, since):
         return None
     return _Picture(
         since=since,
@@ -139,19 +133,8 @@ def _visit(segment: Segment, snapshot: Snapshot, nights: Nights, now: datetime) 
                 "by": f"{nights.risen_by:%H:%M}",
             },
         ),
-        is_known=covered_until >= now - _STALE,
+        is_known=covered_until >= now - STALE,
     )
-
-
-def _last_use(segment: Segment, end: int) -> int:
-    """The instant by which water was last used, up to one; 0, where the cover begins, if none was."""
-    while end > 0 and _used_l(segment, end - 1, end) < USE_L:
-        end -= 1
-    return end
-
-
-def _used_l(segment: Segment, begin: int, end: int) -> float:
-    return segment.low_l[end] - segment.high_l[begin]
 
 
 def _signs(snapshot: Snapshot, since: datetime) -> bool:
@@ -164,7 +147,7 @@ def _signs(snapshot: Snapshot, since: datetime) -> bool:
 def _has_stirred(snapshot: Snapshot, segments: Sequence[Segment], since: datetime | None) -> bool:
     since_s = float("-inf") if since is None else since.timestamp()
     used = any(
-        segment.at_s[earlier] >= since_s and _used_l(segment, earlier, later) >= USE_L
+        segment.at_s[earlier] >= since_s and used_l(segment, earlier, later) >= USE_L
         for segment in segments
         for earlier, later in pairwise(range(len(segment.at_s)))
     )
@@ -175,7 +158,7 @@ def _next_due(serving: Sequence[Installation], segments: Sequence[Segment], nigh
     """When either picture could first be complete: a morning that may end without a use, a night with its flow."""
     interval = max(meter.interval for meter in serving)
     covered_until = instant(segments[-1].at_s[-1]) if segments else now
-    rise = nights.next_rise(max(covered_until, now - _STALE))
+    rise = nights.next_rise(max(covered_until, now - STALE))
     if _was_up(segments, nights.end_before(rise)):
         rise = nights.next_rise(rise)
     due = rise + interval if rise > now else next_word(serving, now)
@@ -190,56 +173,8 @@ def _next_due(serving: Sequence[Installation], segments: Sequence[Segment], nigh
 def _was_up(segments: Sequence[Segment], since: datetime) -> bool:
     if not segments:
         return False
-    last = _last_use(segments[-1], len(segments[-1].at_s) - 1)
+    last = last_use(segments[-1], len(segments[-1].at_s) - 1)
     return last > 0 and segments[-1].at_s[last - 1] >= since.timestamp()
-
-
-class _LastUse(NamedTuple):
-    """The last use, between two readings, and the reading with which the one before it was over; epoch seconds."""
-
-    begin_s: float
-    end_s: float
-    before_s: float
-
-
-def _while_up(snapshot: Snapshot, segment: Segment, picture: _Picture | None, nights: Nights) -> Stands | None:
-    """Nothing is to be said of a home of which neither picture is complete."""
-    known = plain(snapshot)
-    if known is None or picture is not None or known.meter.interval.total_seconds() <= FINE_S:
-        return None
-    return partial(_was_up_so_far, known, segment, nights)
-
-
-def _was_up_so_far(known: Plain, segment: Segment, nights: Nights, word: Word, at: datetime) -> Judgement | None:
-    kept, last = kept_from(known, segment), _last_use(segment, len(segment.at_s) - 1)
-    if kept is None or last < kept:
-        return None
-    last_use = _LastUse(segment.at_s[last - 1], segment.at_s[last], segment.at_s[_last_use(segment, last - 1)])
-    return _still_up(known.meter, nights, last_use, word, at)
-
-
-def _still_up(meter: Installation, nights: Nights, last_use: _LastUse, word: Word, at: datetime) -> Judgement | None:
-    if not has_no_base(word) or not goes_on(word):
-        return None
-    for moved_s, moved_l, before_s in zip(word.moved_s, word.moved_l, word.before_s, strict=True):
-        if moved_l >= USE_L:
-            if moved_s - before_s <= FINE_S and moved_l * 60.0 >= FLOW_L_PER_MIN * (moved_s - before_s):
-                return None
-            last_use = _LastUse(before_s, moved_s, last_use.end_s)
-    rise = nights.next_rise(instant(last_use.end_s))
-    covered_until = instant(word.covered_s)
-    if covered_until >= rise and _is_visit(last_use, nights):
-        return None
-    next_rise = nights.next_rise(max(covered_until, at - _STALE))
-    if last_use.begin_s >= nights.end_before(next_rise).timestamp():
-        next_rise = nights.next_rise(next_rise)
-    next_due = next_rise + meter.interval if next_rise > at else next_after(word.heard_at, meter.interval, at)
-    return Judgement(next_due=next_due, stands=partial(_still_up, meter, nights, last_use))
-
-
-def _is_visit(use: _LastUse, nights: Nights) -> bool:
-    is_night = use.end_s - use.begin_s <= VISIT_WITHIN_S and use.begin_s - use.before_s >= ASLEEP_S
-    return is_night and nights.is_after_midnight(instant(use.begin_s), instant(use.end_s))
 
 
 def _raised(snapshot: Snapshot, picture: _Picture, *, covered_until: datetime) -> Finding:
