@@ -145,6 +145,7 @@ def _policy(file: Path | None) -> "Policy":
 
 
 def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
+    from rules.backtest.doubts import doubts
     from rules.backtest.recording import RecordingRefused, read
 
     try:
@@ -160,6 +161,8 @@ def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
             f"{recording.repeated} rows repeat another one; {recording.contradicted} give another value for the same"
             " instant (the lowest counts)"
         )
+    for doubt in doubts(recording.meters):
+        complain(doubt)
     return recording
 
 
