@@ -3,7 +3,7 @@
 import gc
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from json import dumps
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from anju.arguments import instant
+from anju.commands.backtest_files import opened
 from anju.commands.backtest_progress import progress
 from anju.errors import InputRefused, Usage
 from anju.output import JSON_OPTION, complain, say, show_json, show_table
@@ -73,7 +74,7 @@ def water(
     _apart(file, alerts_out, report)
     plan = _plan(_policy(policy), _span(from_, to), tz, upload)
     plan = replace(plan, injections=inject, seed=seed, draws_lines=report is not None)
-    with _opened(alerts_out) as alerts, _opened(report) as page, progress("read", "test") as show:
+    with opened(alerts_out) as alerts, opened(report) as page, progress("read", "test") as show:
         recording = _read(file, show)
         with _seldom_tidied():
             tested, sections = _tested(recording, plan, alerts, show, pictures=page is not None)
@@ -143,28 +144,8 @@ def _policy(file: Path | None) -> "Policy":
     return resolved.policy
 
 
-@contextmanager
-def _opened(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that stands under its name only when it is whole; into a device, a pipe or a link it goes at once."""
-    if path is None:
-        yield None
-        return
-    stays = path.is_symlink() or (path.exists() and not path.is_file())
-    unfinished = path if stays else path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-        if not stays:
-            unfinished.replace(path)
-    except OSError as error:
-        raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if not stays:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-
-
 def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
+    from rules.backtest.doubts import doubts
     from rules.backtest.recording import RecordingRefused, read
 
     try:
@@ -180,6 +161,8 @@ def _read(file: Path, show: Callable[[str, float], None]) -> "Recording":
             f"{recording.repeated} rows repeat another one; {recording.contradicted} give another value for the same"
             " instant (the lowest counts)"
         )
+    for doubt in doubts(recording.meters):
+        complain(doubt)
     return recording
 
 

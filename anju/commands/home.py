@@ -124,14 +124,10 @@ def _mapping(state: "HomeState") -> dict[str, object]:
 
 
 def _tell(state: "HomeState") -> None:
-    lines, learned = state.lines, state.learned
+    learned = state.learned
     say(f"{state.home} (home {state.home_id}, {state.time_zone})")
     say(state.latency)
-    origin = "its own line" if lines.learned else "the window of its policy"
-    say(
-        f"with no use of water from now on, somebody asks after {lines.soft_h:.1f} h ({origin}),"
-        f" and goes after {lines.hard_h:.1f} h"
-    )
+    say(_use(state))
     if learned is not None and learned.days is not None:
         since = instant(learned.counts_from)
         say(f"learned from {learned.days:.0f} days before {instant(learned.until)}, counts since {since}")
@@ -160,3 +156,14 @@ def _tell(state: "HomeState") -> None:
             for each in state.devices
         ],
     )
+
+
+def _use(state: "HomeState") -> str:
+    """How long without use of water is too long; beside the sentence that says by when a fall would be noticed."""
+    if not any(each.meters_water for each in state.devices):
+        return "no lack of use is noticed here, whatever its policy says"
+    lines = state.lines
+    counts = state.noticed_by is not None and all(each.kind != "inactivity" for each in state.alerts)
+    when = "with no use of water from now on," if counts else "but for that, with no use of water,"
+    origin = "its own line" if lines.learned else "the window of its policy"
+    return f"{when} somebody asks after {lines.soft_h:.1f} h ({origin}), and goes after {lines.hard_h:.1f} h"

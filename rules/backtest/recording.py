@@ -85,23 +85,22 @@ class _Rows:
 
 
 def read(path: Path, *, progress: Callable[[float], None] = lambda share: None) -> Recording:
-    """Reads a CSV file, compressed with gzip where its bytes say so.
+    """Reads a CSV file or pipe, compressed with gzip where its bytes say so.
 
     Args:
         path: with the columns `COLUMNS` in any order; others are passed over.
-        progress: told now and then which share of the file is read.
+        progress: told now and then which share of the file is read; never of a pipe, whose length nobody knows.
 
     Raises:
         RecordingRefused: it cannot be read, lacks a column, or has no good row.
     """
     try:
         with path.open("rb") as raw:
-            size = path.stat().st_size
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+            size = path.stat().st_size if raw.seekable() else 0
+            packed = raw.peek(1)[:1] == b"\x1f"  # a pipe may hold back the next byte; no text begins so
             binary: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
             with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="") as text:
-                return _parsed(text, str(path), lambda: progress(min(1.0, raw.tell() / size) if size else 1.0))
+                return _parsed(text, str(path), lambda: progress(min(1.0, raw.tell() / size)) if size else None)
     except (OSError, EOFError, zlib.error) as error:
         raise RecordingRefused(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -1,4 +1,7 @@
-"""Recorded trials: `trials.csv` says what each was, `samples.csv.gz` holds the acceleration, trial after trial."""
+"""Recorded trials: `trials.csv` says what each was, `samples.csv.gz` holds the acceleration, trial after trial.
+
+Either may be compressed or not, under its name with or without `.gz`; its bytes say which.
+"""
 
 import csv
 import gzip
@@ -8,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import IO, Final
+from typing import BinaryIO, Final, NamedTuple, cast
 
 from rules.motion.errors import BadTrials
 from rules.motion.track import Sample
 
 TRIALS: Final = "trials.csv"
 SAMPLES: Final = "samples.csv.gz"
-_LARGEST: Final = 1e9
+_LARGEST_G: Final = 1e9
+_LATEST_S: Final = 1e13  # beyond it a clock cannot tell samples apart
 _TELL_EVERY: Final = 20_000
 
 
@@ -39,27 +43,54 @@ class Recorded:
     samples: list[Sample]
 
 
-def read_trials(folder: Path) -> dict[str, Trial]:
-    """Reads what the trials are, by name. Columns `age` and `hz` are not needed: the samples carry their own times.
+class LeftOut(NamedTuple):
+    """A row that is of no use: its trial, empty where it names none, and what is wrong with it."""
+
+    path: Path
+    line: int
+    trial: str
+    problem: str
+
+
+def refuse(row: LeftOut) -> None:
+    """For whom no row may be missing.
 
     Raises:
-        BadTrials: the file or a column is missing, a trial comes twice, `is_fall` is neither 0 nor 1.
+        BadTrials: always.
     """
-    path = folder / TRIALS
+    raise BadTrials(f"{row.path}, line {row.line}: {row.problem}")
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """The file of that name, or the one with or without `.gz` where only that is there."""
+    path, other = folder / name, folder / (name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz")
+    return other if other.exists() and not path.exists() else path
+
+
+def read_trials(folder: Path, *, left_out: Callable[[LeftOut], None] = refuse) -> dict[str, Trial]:
+    """Reads what the trials are, by name. Columns `age` and `hz` are not needed: the samples carry their own times.
+
+    Args:
+        folder: with the file `TRIALS`.
+        left_out: is told of each row with too few fields, an `is_fall` other than 0 and 1, no name, or a name that
+            another one has already.
+
+    Raises:
+        BadTrials: the file or a column is missing, or no trial is in it.
+    """
+    path = path_of(folder, TRIALS)
     trials: dict[str, Trial] = {}
     with _opened(path) as file:
         lines = _lines(path, file)
         place = _columns(path, next(lines, (0, []))[1], ("trial", "subject", "position", "activity", "is_fall"))
         for line, row in lines:
-            if len(row) <= max(place.values()):
-                raise BadTrials(f"{path}, line {line}: {len(row)} fields are too few")
-            cell = {column: row[index].strip() for column, index in place.items()}
-            if cell["is_fall"] not in {"0", "1"}:
-                raise BadTrials(f"{path}, line {line}: is_fall is {cell['is_fall'][:40]!r}; right would be 0 or 1")
-            if not cell["trial"] or cell["trial"] in trials:
-                raise BadTrials(f"{path}, line {line}: trial {cell['trial'][:40]!r} is empty or there already")
-            trials[cell["trial"]] = Trial(
-                name=cell["trial"],
+            cell = {column: row[index].strip() for column, index in place.items() if index < len(row)}
+            name = cell.get("trial", "")
+            if problem := _trial_fault(row, cell, place, trials):
+                left_out(LeftOut(path, line, name, problem))
+                continue
+            trials[name] = Trial(
+                name=name,
                 subject=cell["subject"],
                 position=cell["position"],
                 activity=cell["activity"],
@@ -70,17 +101,23 @@ def read_trials(folder: Path) -> dict[str, Trial]:
     return trials
 
 
-def read_samples(folder: Path, told: Callable[[float], None] = lambda _share: None) -> Iterator[Recorded]:
-    """Reads trial by trial; never holds more than one.
+def read_samples(
+    folder: Path,
+    told: Callable[[float], None] = lambda _share: None,
+    *,
+    left_out: Callable[[LeftOut], None] = refuse,
+) -> Iterator[Recorded]:
+    """Reads trial by trial; never holds more than one, and gives none without a sample.
 
     Args:
-        folder: with the file `samples.csv.gz`.
+        folder: with the file `SAMPLES`.
         told: is called now and then with the share of the file that has been read, 0 to 1.
+        left_out: is told of each sample with a number that is none, and of those that stand apart from their trial's.
 
     Raises:
-        BadTrials: the file or a column is missing, a number is none, or a trial goes on after another has begun.
+        BadTrials: the file or a column is missing, or it cannot be read to its end.
     """
-    path = folder / SAMPLES
+    path = path_of(folder, SAMPLES)
     done: set[str] = set()
     current = Recorded("", [], [])
     with _opened(path) as file:
@@ -89,48 +126,61 @@ def read_samples(folder: Path, told: Callable[[float], None] = lambda _share: No
         place = _columns(path, next(lines, (0, []))[1], ("trial", "t_s", "x_g", "y_g", "z_g"))
         trial_at, numbers_at = place["trial"], [place[column] for column in ("t_s", "x_g", "y_g", "z_g")]
         for line, row in lines:
+            if line % _TELL_EVERY == 0:
+                told(min(1.0, file.tell() / size))
             try:
                 name = row[trial_at].strip()
                 at_s, x, y, z = [float(row[index]) for index in numbers_at]
             except (IndexError, ValueError):
-                raise BadTrials(f"{path}, line {line}: {_fault(row, place)}") from None
+                left_out(_unusable(path, line, row, place))
+                continue
             # Sound numbers add up to one; which of them is not, matters only where they do not.
-            if not abs(at_s) + abs(x) + abs(y) + abs(z) < _LARGEST:
-                raise BadTrials(f"{path}, line {line}: {_fault(row, place)}")
+            if not (name and abs(at_s) < _LATEST_S and abs(x) + abs(y) + abs(z) < _LARGEST_G):
+                left_out(_unusable(path, line, row, place))
+                continue
             if name != current.trial:
+                if name in done:
+                    left_out(LeftOut(path, line, name, f"trial {name[:40]!r} again; its samples must stand together"))
+                    continue
                 if current.times_s:
                     yield current
                 done.add(current.trial)
-                if name in done:
-                    raise BadTrials(f"{path}, line {line}: trial {name[:40]!r} again; its samples must stand together")
                 current = Recorded(name, [], [])
             current.times_s.append(at_s)
             current.samples.append((x, y, z))
-            if line % _TELL_EVERY == 0:
-                told(min(1.0, file.tell() / size))
     if current.times_s:
         yield current
     told(1.0)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> io.BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:
         raise BadTrials(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _lines(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file, compressed or not, each with its line number; empty ones are left out."""
-    plain = gzip.GzipFile(fileobj=file, mode="rb") if path.suffix == ".gz" else file
-    with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(text)
-        try:
-            for row in rows:
+def _lines(path: Path, file: io.BufferedReader) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with its line number; blank ones are passed over, one that is no CSV is empty."""
+    line = 0
+    try:
+        packed = file.peek(2)[:2] == b"\x1f\x8b"
+        binary: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="") as text:
+            rows = csv.reader(text)
+            while True:
+                try:
+                    row = next(rows)
+                except StopIteration:
+                    return
+                except csv.Error:
+                    yield rows.line_num, []
+                    continue
+                line = rows.line_num
                 if row:
-                    yield rows.line_num, row
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-            raise BadTrials(f"{path}, after line {rows.line_num}: {error}") from error
+                    yield line, row
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadTrials(f"{path}, after line {line}: {error}") from error
 
 
 def _columns(path: Path, header: list[str], wanted: tuple[str, ...]) -> dict[str, int]:
@@ -141,15 +191,32 @@ def _columns(path: Path, header: list[str], wanted: tuple[str, ...]) -> dict[str
     return {column: names.index(column) for column in wanted}
 
 
+def _trial_fault(
+    row: list[str], cell: Mapping[str, str], place: Mapping[str, int], before: Mapping[str, Trial]
+) -> str | None:
+    if len(cell) < len(place):
+        return f"{len(row)} fields are too few"
+    if cell["is_fall"] not in {"0", "1"}:
+        return f"is_fall is {cell['is_fall'][:40]!r}; right would be 0 or 1"
+    if not cell["trial"] or cell["trial"] in before:
+        return f"trial {cell['trial'][:40]!r} is empty or there already"
+    return None
+
+
+def _unusable(path: Path, line: int, row: list[str], place: Mapping[str, int]) -> LeftOut:
+    named = row[place["trial"]].strip() if place["trial"] < len(row) else ""
+    return LeftOut(path, line, named, _fault(row, place))
+
+
 def _fault(row: list[str], place: Mapping[str, int]) -> str:
     for column, index in place.items():
-        if index >= len(row):
+        if index >= len(row) or (column == "trial" and not row[index].strip()):
             return f"no {column}"
         if column != "trial":
             try:
                 number = float(row[index])
             except ValueError:
                 return f"{column} is {row[index][:40]!r}, which is no number"
-            if not isfinite(number) or abs(number) >= _LARGEST:
+            if not isfinite(number) or abs(number) >= (_LATEST_S if column == "t_s" else _LARGEST_G):
                 return f"{column} is {row[index][:40]!r}, which nothing measured"
     return "its numbers are beyond anything measured"

@@ -66,6 +66,11 @@ async def test_a_home_says_by_when_a_fall_would_be_noticed(town: Town, database_
     told = anju("home", "show", f"{LANE}/1", ANJU_DATABASE_URL=database_url)
     assert told.code == 0, told.err
     assert "somebody asks after" in told.out
+    await town.home("bare")
+    bare = anju("home", "show", f"{LANE}/bare", ANJU_DATABASE_URL=database_url)
+    assert "no water meter is installed\nno lack of use is noticed here, whatever its policy says\n" in bare.out
+    assert "no device is installed" in bare.out
+    assert "somebody asks" not in bare.out
     unknown = anju("home", "show", f"{LANE}/2", ANJU_DATABASE_URL=database_url)
     assert (unknown.code, "there is no home" in unknown.err) == (5, True)
 
@@ -86,6 +91,8 @@ async def test_an_absence_is_shown_and_stands_in_the_sentence(town: Town, databa
     assert state.noticed_by is None
     assert "nobody is expected home until" in state.latency
     assert [each.reason for each in state.absences] == [Why.FAMILY]
+    told = anju("home", "show", f"{LANE}/1", ANJU_DATABASE_URL=database_url).out
+    assert "but for that, with no use of water, somebody asks after" in told
     empty = await look(town, "2")
     assert (empty.noticed_by, empty.devices) == (None, ())
     found = await list_homes(town.conn, area="city/north", limit=10, now=town.now)

@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from anju.cli import app, guarded
+from rules.motion.errors import BadTrials
 from rules.motion.figures import Judged, by, figures
 from rules.motion.track import Sample
 from rules.motion.trials import Trial, read_samples, read_trials
@@ -104,9 +105,11 @@ def test_trials_without_samples_and_samples_without_a_trial(folder: Path, capsys
     (folder / "trials.csv").write_text("\n".join([*rows[:-1], "99,C,,waist,trip,1,"]))
     ended = run(capsys, str(folder), "--json")
     assert ended.code == 0
-    assert json.loads(ended.out)["overall"]["sensitivity"]["share"] == pytest.approx(2 / 3)
+    told = json.loads(ended.out)
+    assert (told["overall"]["sensitivity"]["share"], told["overall"]["trials"]) == (1.0, 5)
+    assert told["not_judged"] == ["99"]
     assert "1 trials of samples.csv.gz are left out" in ended.err
-    assert "1 trials have no samples" in ended.err
+    assert "1 trials have no samples; they are not judged and not counted: 99" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,8 @@ def test_other_units_do_not_look_like_a_result(
     numbers = [(trial, float(t) * per_s, *(float(g) * per_g for g in axes)) for trial, t, *axes in rows]
     write_samples(folder, "\n".join([head, *(",".join(map(str, row)) for row in numbers)]))
     ended = run(capsys, str(folder), "--json")
-    assert ended.code == 0
+    # Without time that passes as it should, nothing is seen in any trial.
+    assert ended.code == (3 if per_s in {0, 1000} else 0)
     assert (said is None and ended.err == "") or (said is not None and said in ended.err)
 
 
@@ -139,8 +143,93 @@ def test_too_few_samples_are_said_to_be_too_few(folder: Path, capsys: pytest.Cap
     short = [line for line in lines if not line.startswith("1,")] + ["1,0,0,0,1", "1,0.02,0,0,1"]
     write_samples(folder, "\n".join([head, *short]))
     ended = run(capsys, str(folder), "--json")
-    assert "1 trials are too short" in ended.err
-    assert json.loads(ended.out)["overall"]["sensitivity"]["share"] == 0.5
+    assert "1 trials have samples of too short a time to see anything in" in ended.err
+    assert "not judged and not counted: 1\n" in ended.err
+    told = json.loads(ended.out)
+    assert (told["overall"]["falls"], told["overall"]["sensitivity"]["share"]) == (1, 1.0)
+    assert told["not_judged"] == ["1"]
+
+
+def lines_of(folder: Path) -> list[str]:
+    return gzip.decompress((folder / "samples.csv.gz").read_bytes()).decode().splitlines()
+
+
+def test_bad_samples_are_left_out_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = json.loads(run(capsys, str(folder), "--json").out)
+    lines = lines_of(folder)
+    lines[10] = lines[10].rpartition(",")[0] + ",nan"
+    lines[20] = lines[20].rpartition(",")[0] + ","
+    lines[30] = "1"
+    lines[-3] = "6,9.9,0,0,1e300"
+    lines[-2] = "6,soon,0,0,\xff"
+    lines.append("1,11,0,0,1")
+    write_samples(folder, "\n".join(lines))
+    ended = run(capsys, str(folder), "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["overall"] == whole["overall"]
+    assert (told["bad_samples"], told["not_judged"]) == (6, [])
+    (line,) = ended.err.splitlines()
+    assert line.startswith("6 samples of samples.csv.gz are left out, of trials 1, 6; the first is in line 11: z_g is")
+
+
+def test_a_trial_with_too_few_good_samples_is_not_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = lines_of(folder)
+    spoiled = {"2": 260, "5": 500}  # of 500 each
+    left = spoiled.copy()
+    for place, line in enumerate(lines):
+        name, at_s, *_ = line.split(",")
+        if left.get(name, 0) > 0:
+            left[name] -= 1
+            lines[place] = f"{name},{at_s},,,"
+    write_samples(folder, "\n".join(lines))
+    predictions = folder / "p.csv"
+    ended = run(capsys, str(folder), "--json", "--predictions-out", str(predictions))
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert (told["overall"]["trials"], told["bad_samples"], told["not_judged"]) == (4, 760, ["2", "5"])
+    assert "2 trials have fewer good samples than bad ones; they are not judged and not counted: 2, 5\n" in ended.err
+    with predictions.open(newline="") as file:
+        rows = {row["trial"]: (row["is_fall"], row["confidence"]) for row in csv.DictReader(file)}
+    assert list(rows) == ["1", "2", "3", "4", "5", "6"]
+    assert (rows["2"], rows["5"], rows["1"][0], rows["3"][0]) == (("", ""), ("", ""), "1", "0")
+
+
+def test_bad_rows_of_trials_are_left_out_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "trials.csv").open("a") as file:
+        file.write("7,C,70,waist,trip,maybe,50\n8,C\n1,A,70,waist,jog,0,7\n")
+    ended = run(capsys, str(folder), "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert (told["overall"]["trials"], told["overall"]["sensitivity"]["share"], told["bad_trials"]) == (6, 1.0, 3)
+    said = ["line 8: is_fall is 'maybe'", "line 9: 2 fields are too few", "line 10: trial '1' is"]
+    assert all(each in line for each, line in zip(said, ended.err.splitlines(), strict=True))
+
+
+@pytest.mark.parametrize("hz", [10, 50, 400])
+@pytest.mark.parametrize("begin_s", [-3600.0, 0.0, 1_795_000_000.0], ids=["before zero", "zero", "since 1970"])
+def test_rate_zero_of_time_and_form_of_the_files_do_not_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hz: int, begin_s: float
+) -> None:
+    lines = ["\ufeffZ_g, note ,y_g,x_g,Trial,hz,t_s"]
+    for name, motion in {"a": fall(), "b": lying_down}.items():
+        for index, (x, y, z) in enumerate(recorded(motion, hz=hz)):
+            lines.append(f'{z:.3f},"of no, use",{y:.3f},{x:.3f}, {name},,{begin_s + index / hz:.4f}')
+    trials = "\ufeffis_fall,age,trial,activity,position,subject\r\n1,,a,trip,waist,A\r\n0,,b,lie,waist,A\r\n"
+    (tmp_path / "samples.csv").write_bytes("\r\n".join([*lines, ""]).encode())
+    (tmp_path / "trials.csv.gz").write_bytes(gzip.compress(trials.encode()))
+    ended = run(capsys, str(tmp_path), "--json")
+    assert (ended.code, ended.err) == (0, "")
+    told = json.loads(ended.out)["overall"]
+    assert (told["sensitivity"]["share"], told["specificity"]["share"], told["trials"]) == (1.0, 1.0, 2)
+    (tmp_path / "trials.csv.gz").rename(tmp_path / "trials.csv")  # its bytes count, not its name
+    assert run(capsys, str(tmp_path), "--json").out == ended.out
+
+
+def test_whoever_does_not_ask_for_bad_rows_gets_none_left_out(folder: Path) -> None:
+    write_samples(folder, "trial,t_s,x_g,y_g,z_g\n1,0,0,0,1\n1,0.02,nan,0,1")
+    with pytest.raises(BadTrials, match="line 3: x_g is 'nan'"):
+        list(read_samples(folder))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +243,7 @@ def test_too_few_samples_are_said_to_be_too_few(folder: Path, capsys: pytest.Cap
         ("trial,t_s,x_g,y_g,z_g\n1,0,0,0,1e300", "line 2: z_g is '1e300'"),
         ("trial,t_s,x_g,y_g,z_g\n1,0,0", "line 2: no y_g"),
         ("trial,t_s,x_g,y_g,z_g\n1,0,0,0,1\n2,0,0,0,1\n1,1,0,0,1", "line 4: trial '1' again"),
-        ("trial,t_s,x_g,y_g,z_g\nnobody,0,0,0,1", "no samples of any trial"),
+        ("trial,t_s,x_g,y_g,z_g\nnobody,0,0,0,1", "no samples by which any trial"),
     ],
 )
 def test_faulty_samples_are_refused(folder: Path, capsys: pytest.CaptureFixture[str], faulty: str, said: str) -> None:
@@ -172,9 +261,8 @@ def test_faulty_samples_are_refused(folder: Path, capsys: pytest.CaptureFixture[
         ("trial,subject,position,activity,is_fall\n", "no trial in it"),
         ("trial,subject,position,activity\n1,A,waist,trip", "no column is_fall"),
         ("trial,subject,position,activity,is_fall\n1,A,waist,trip,yes", "line 2: is_fall is 'yes'"),
-        ("trial,subject,position,activity,is_fall\n1,A,waist,trip,1\n1,A,waist,trip,1", "line 3: trial '1'"),
         ("trial,subject,position,activity,is_fall\n1,A,waist", "line 2: 3 fields"),
-        ("\xff", "trials.csv, after line 0"),
+        ("\xff", "no column trial"),
     ],
 )
 def test_faulty_trials_are_refused(folder: Path, capsys: pytest.CaptureFixture[str], faulty: str, said: str) -> None:

@@ -164,6 +164,13 @@ def test_bad_rows_are_named_and_the_rest_is_tested(water: Water, tmp_path: Path)
     assert "line 6: measured_at 'yesterday'" in ended.err
 
 
+def test_what_is_no_total_is_doubted_and_tested_all_the_same(water: Water, tmp_path: Path) -> None:
+    lines = [f"m,2026-03-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z,{HOME[hour % 24]}" for hour in range(24 * 9)]
+    ended = water(written(tmp_path / "volumes.csv", lines), "--json")
+    assert (ended.code, ended.json["homes"]) == (0, 1)
+    assert "are these volumes per interval? Totals are needed\n" in ended.err
+
+
 def test_a_file_without_a_usable_row_ends_with_3_and_leaves_nothing_behind(water: Water, tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     ended = water(written(tmp_path / "r.csv", ["m,x,y"]), "--alerts-out", out)

@@ -1,6 +1,9 @@
 """Back-test of water: what is read of a file, and when its readings come in."""
 
 import gzip
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -8,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules.backtest.recording import BAD_ROWS_NAMED, RecordingRefused, read
+from rules.backtest.doubts import doubts
+from rules.backtest.recording import BAD_ROWS_NAMED, MeterRecord, RecordingRefused, read
 from rules.backtest.uploads import Upload, received
 from tests.unit.backtest_worlds import HOME, record, rows, written
 
@@ -110,6 +114,64 @@ def test_a_file_of_no_use_is_refused(tmp_path: Path, content: bytes, problem: st
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingRefused, match="No such file"):
         read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pipe_is_read_like_a_file(tmp_path: Path, packed: bool) -> None:
+    content = "\n".join([HEAD.strip(), *rows(record(HOME, meter_id="m"))]).encode()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    shares: list[float] = []
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        writing = writer.submit(pipe.write_bytes, gzip.compress(content) if packed else content)
+        recording = read(pipe, progress=shares.append)
+        writing.result()
+    assert list(recording.meters[0].totals_l) == list(record(HOME).totals_l)
+    assert shares == []  # how long a pipe is, nobody knows
+
+
+def hourly(used: Callable[[int], float], *, hours: int = 24 * 14, meter_id: str = "m") -> MeterRecord:
+    """What a column shows hour by hour."""
+    return MeterRecord(meter_id=meter_id, measured_s=[3600.0 * hour for hour in range(hours)], totals_l=[
+        used(hour) for hour in range(hours)
+    ])  # fmt: skip
+
+
+def used_l(hour: int) -> float:
+    return float(HOME[hour % 24])
+
+
+def used_by(hour: int) -> float:
+    return 87_000.0 + float(sum(HOME) * (hour // 24) + sum(HOME[: hour % 24]))
+
+
+@pytest.mark.parametrize(
+    ("shown", "doubt"),
+    [
+        (used_by, None),
+        (lambda hour: used_by(hour) + 0.25, None),
+        (lambda hour: used_by(hour % (24 * 5)), None),  # a register that begins anew
+        (lambda hour: used_by(hour) - 3.0 * (hour % 100 == 0), None),  # a figure misread now and then
+        (lambda _: 5.125, None),  # nobody uses anything
+        (lambda hour: 5.125 + 0.5 * (hour // (24 * 5)), None),  # hardly anybody does
+        (used_l, "are these volumes per interval? Totals are needed"),
+        (lambda hour: round(used_by(hour) / 1000.0, 3), "are these m³? Litres are needed"),
+    ],
+    ids=["totals", "with fractions", "begins anew", "misread", "still", "hardly used", "volumes", "cubic metres"],
+)
+def test_what_is_surely_no_total_in_litres_is_doubted(shown: Callable[[int], float], doubt: str | None) -> None:
+    sure = hourly(used_by, meter_id="sure")
+    found = doubts([hourly(shown, meter_id="a"), sure, hourly(shown, meter_id="b")])
+    if doubt is None:
+        assert found == []
+        return
+    (sentence,) = found
+    assert sentence.startswith("total_l of 2 of 3 meters ")
+    assert sentence.endswith(doubt)
+
+
+def test_a_recording_of_a_few_rows_is_not_doubted() -> None:
+    assert doubts([hourly(used_l, hours=8), hourly(lambda hour: hour / 1000.0, hours=8)]) == []
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,46 @@ def test_the_same_instant_however_written(written: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "since_1970_s"),
+    [
+        # As dates these would be of 1783 and 1789, at 16:15 and 23:15.
+        ("1783092421615", 1_783_092_421.615),
+        ("1789082302315.238", 1_789_082_302.315_238),
+        ("20261322", 20_261_322),
+        ("12341231", 12_341_231),
+        ("2026112212", 2_026_112_212),
+    ],
+)
+def test_digits_alone_count_from_1970(written: str, since_1970_s: float) -> None:
+    assert parse_time(written).timestamp() == pytest.approx(since_1970_s, abs=1e-3)
+
+
+@given(st.integers(0, 4 * 10**12), st.sampled_from(["", ".5", ".250"]))
+def test_a_string_of_digits_means_what_the_number_means(number: int, fraction: str) -> None:
+    written = f"{number}{fraction}"
+    try:
+        parsed = parse_time(written)
+    except ValueError as refused:
+        assert "without an offset" in str(refused)
+        assert len(written) in {8, 12}
+        return
+    assert parsed == parse_time(float(written))
+
+
+@pytest.mark.parametrize("written", ["20261121T120000Z", "20261121 200000+0800", "2026-11-21T1200Z", "20261121T12Z"])
+def test_the_compact_forms_of_iso_8601_are_read(written: str) -> None:
+    assert parse_time(written) == NOON
+
+
+@pytest.mark.parametrize(
     ("written", "reason"),
     [
         ("2026-11-21T12:00:00", "without an offset"),
+        ("20261121", "without an offset"),
+        ("202611211200", "without an offset"),
+        ("20261121120000", "without an offset"),
+        ("20261121T120000", "without an offset"),
+        ("20261121120000Z", "could not convert"),  # not 20:00, as if the first digit of the time were a separator
         ("yesterday", "could not convert"),
         ("", "could not convert"),
         (True, "cannot be a bool"),
