@@ -49,7 +49,7 @@ def dated(
 
 def _instant(raw: JsonValue) -> datetime:
     """A time, read as UTC where it has no offset."""
-    if isinstance(raw, str):
+    if isinstance(raw, str) and not raw[:9].isdecimal():  # else a number: digits read as ISO are another year's
         try:
             read = datetime.fromisoformat(raw)
         except ValueError:
