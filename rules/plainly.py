@@ -18,6 +18,7 @@ from rules.snapshot import Installation, Snapshot, instant
 from rules.water import stretches
 
 ANY_FLOW_L_H: Final = 1e-9
+_HOWEVER_SELDOM: Final = timedelta(days=3650)
 
 
 class Plain(NamedTuple):
@@ -71,9 +72,9 @@ def kept_from(known: Plain, net: Segment) -> int | None:
     return rises[place] if place < len(rises) else None
 
 
-def later(known: Plain | None, wait: timedelta) -> Stands | None:
-    """Of a rule that has nothing to say, and would only of other things than readings: it is asked so much later."""
-    return None if known is None else partial(_later, wait)
+def later(known: Plain | None, now: datetime, wait: timedelta) -> Judgement:
+    """Of a rule that has nothing to say, and would only of other things than readings, however seldom they come."""
+    return Judgement(next_due=now + wait) if known is None else _later(wait, None, now)
 
 
 def while_rising(known: Plain | None, wait: timedelta) -> Stands | None:
@@ -81,8 +82,8 @@ def while_rising(known: Plain | None, wait: timedelta) -> Stands | None:
     return None if known is None else partial(_while_rising, wait)
 
 
-def _later(wait: timedelta, _: Word, at: datetime) -> Judgement:
-    return Judgement(next_due=at + wait, stands=partial(_later, wait))
+def _later(wait: timedelta, _: Word | None, at: datetime) -> Judgement:
+    return Judgement(next_due=at + wait, stands=partial(_later, wait), heard_within=_HOWEVER_SELDOM)
 
 
 def _while_rising(wait: timedelta, word: Word, at: datetime) -> Judgement | None:

@@ -43,7 +43,7 @@ class AbsenceCheck:
         """Judges the time since the last absence ended."""
         told = self.name in snapshot.ongoing or Kind.ABSENCE_CHECK in snapshot.open_kinds
         if not snapshot.absences and not told:
-            return Judgement(next_due=now + self.max_latency, stands=later(plain(snapshot), self.max_latency))
+            return later(plain(snapshot), now, self.max_latency)
         spans = [
             (instant(from_s), instant(until_s))
             for from_s, until_s in presence.joined((a.from_at, a.until_at) for a in snapshot.absences)

@@ -86,11 +86,9 @@ class AbsenceUse:
         known_since = snapshot.ongoing.get(self.name)
         told = known_since is not None or Kind.ABSENCE_USE in snapshot.open_kinds
         if not snapshot.absences:
-            return Judgement(
-                findings=(_no_more(snapshot, now),) if told else (),
-                next_due=now + self.max_latency,
-                stands=later(None if told else plain(snapshot), self.max_latency),
-            )
+            if told:
+                return Judgement(findings=(_no_more(snapshot, now),), next_due=now + self.max_latency)
+            return later(plain(snapshot), now, self.max_latency)
         spans = [_Span(*span) for span in presence.joined((a.from_at, a.until_at) for a in snapshot.absences)]
         meters = [device for device in snapshot.installations if device.meters_water]
         begun = any(span.from_at <= now for span in spans)

@@ -53,7 +53,7 @@ class BatteryLow:
             finding = _finding(snapshot, Verdict.RAISE, since, _reason(low), _evidence(low))
             return Judgement(findings=(finding,), next_due=now + _OVER_WITHIN, ongoing_since=since)
         if known_since is None and Kind.BATTERY_LOW not in snapshot.open_kinds:
-            return Judgement(next_due=now + self.max_latency, stands=later(plain(snapshot), self.max_latency))
+            return later(plain(snapshot), now, self.max_latency)
         if any(_unsure(device, limit_pct, known_since) for device in installed):
             return Judgement(next_due=now + _OVER_WITHIN, ongoing_since=known_since)
         charged_at = max((d.battery.measured_at for d in installed if d.battery is not None), default=now)

@@ -60,8 +60,8 @@ class ClockWrong:
             finding = _finding(snapshot, Verdict.RAISE, since, wrong[0].reason, evidence)
             return Judgement(findings=(finding,), next_due=now + _OVER_WITHIN, ongoing_since=since)
         if known_since is None and Kind.CLOCK_WRONG not in snapshot.open_kinds:
-            stands = None if any(device.refused_at for device in snapshot.installations) else plain(snapshot)
-            return Judgement(next_due=now + self.max_latency, stands=later(stands, self.max_latency))
+            known = None if any(device.refused_at for device in snapshot.installations) else plain(snapshot)
+            return later(known, now, self.max_latency)
         right = [sign.at for sign in signs if known_since is None or sign.at > known_since]
         replaced = all(
             known_since is not None and device.installed_at > known_since

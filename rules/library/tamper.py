@@ -28,7 +28,7 @@ class Tamper:
             if device.removed_at is None and (found := standing(device, EventKind.TAMPER)) is not None
         }
         if not said:
-            return Judgement(next_due=now + self.max_latency, stands=later(plain(snapshot), self.max_latency))
+            return later(plain(snapshot), now, self.max_latency)
         first = min(said.values())
         since = min(first, snapshot.ongoing.get(self.name, first))
         finding = Finding(

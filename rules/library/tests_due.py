@@ -44,11 +44,9 @@ class Overdue:
         known_since = snapshot.ongoing.get(self.name)
         told = known_since is not None or self.kind in snapshot.open_kinds
         if not limit or not buttons:
-            return Judgement(
-                findings=(self._cleared(snapshot, now),) if told else (),
-                next_due=now + self.max_latency,
-                stands=later(None if told else plain(snapshot), self.max_latency),
-            )
+            if told:
+                return Judgement(findings=(self._cleared(snapshot, now),), next_due=now + self.max_latency)
+            return later(plain(snapshot), now, self.max_latency)
         if (absence := presence.away_at(snapshot.absences, now)) is not None:
             return Judgement(next_due=absence.until_at, ongoing_since=known_since)
         if snapshot.hearing is None:
