@@ -245,11 +245,13 @@ async def _connect(port: int, client_id: str, *, clean: bool) -> tuple[asyncio.S
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     name = client_id.encode()
     body = b"\0\4MQTT\4" + (b"\2" if clean else b"\0") + b"\0\0" + len(name).to_bytes(2, "big") + name
-    writer.write(b"\x10" + _length(len(body)) + body)
-    kind, answer = await _packet(reader)
-    if kind != _CONNACK or answer[1]:
-        writer.close()
-        raise OSError(f"refused: {answer!r}")
+    with contextlib.ExitStack() as unless_connected:
+        unless_connected.callback(writer.close)
+        writer.write(b"\x10" + _length(len(body)) + body)
+        kind, answer = await _packet(reader)
+        if kind != _CONNACK or answer[1]:
+            raise OSError(f"refused: {answer!r}")
+        unless_connected.pop_all()
     return reader, writer
 
 
