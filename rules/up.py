@@ -20,6 +20,8 @@ FLOW_L_PER_MIN: Final = 2.0
 FINE_S: Final = 1200.0
 """Readings further apart than this do not show whether water ran all the time."""
 USE_L: Final = 1.0
+VISIT_STEP_L: Final = 2.5
+"""A register in larger steps may show none of what somebody who is up has used: half a flush is 3 L."""
 ASLEEP_S: Final = 7200.0
 """Who uses water after so long a pause, after midnight, had gone to bed."""
 VISIT_WITHIN_S: Final = 4500.0

@@ -22,7 +22,19 @@ from rules.presence import at_home, away_at
 from rules.rule import Judgement
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
-from rules.up import FINE_S, FLOW_L_PER_MIN, STALE, USE_L, LastUse, is_visit, last_use, used_l, while_down, while_up
+from rules.up import (
+    FINE_S,
+    FLOW_L_PER_MIN,
+    STALE,
+    USE_L,
+    VISIT_STEP_L,
+    LastUse,
+    is_visit,
+    last_use,
+    used_l,
+    while_down,
+    while_up,
+)
 
 FLOW_S: Final = 1800.0
 FLOW_HARD_S: Final = 3600.0
@@ -53,7 +65,7 @@ class PossibleFall:
     """Raises one case per home for either picture, soft at first, and clears it with a sign of life."""
 
     name = "possible_fall"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -87,11 +99,12 @@ class PossibleFall:
 
 
 def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
-    """Water that began to run at night and has run ever since."""
+    """Water that began to run at night and has run ever since, by what a register in steps surely shows of it."""
     begin = end = len(segment.at_s) - 1
     while begin > 0:
         lasted_s = segment.at_s[begin] - segment.at_s[begin - 1]
-        if lasted_s > FINE_S or used_l(segment, begin - 1, begin) < FLOW_L_PER_MIN * lasted_s / 60:
+        surely_l = used_l(segment, begin - 1, begin) - segment.step_l
+        if lasted_s > FINE_S or surely_l < FLOW_L_PER_MIN * lasted_s / 60:
             break
         begin -= 1
     ran_s, since = segment.at_s[end] - segment.at_s[begin], instant(segment.at_s[begin])
@@ -113,7 +126,12 @@ def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
 
 
 def _visit(segment: Segment, snapshot: Snapshot, nights: Nights, now: datetime) -> _Picture | None:
-    """A use in the night, hours after the one before, and nothing since although the morning is over."""
+    """A use in the night, hours after the one before, and nothing since although the morning is over.
+
+    Only by registers that would show the least of a morning's uses.
+    """
+    if segment.step_l > VISIT_STEP_L:
+        return None
     last = last_use(segment, len(segment.at_s) - 1)
     if not last:
         return None
