@@ -3,6 +3,7 @@
 For meters that plainly rise (`rules.plainly`); what is proven here, `rules.library.possible_fall` would find by itself.
 """
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
@@ -39,9 +40,12 @@ class LastUse(NamedTuple):
 
 def last_use(segment: Segment, end: int) -> int:
     """The instant by which water was last used, up to one; 0, where the cover begins, if none was."""
-    while end > 0 and used_l(segment, end - 1, end) < USE_L:
-        end -= 1
-    return end
+    rises = moved(segment)
+    for nth in range(bisect_right(rises, end) - 1, -1, -1):
+        place = rises[nth]
+        if used_l(segment, place - 1, place) >= USE_L:
+            return place
+    return 0
 
 
 def used_l(segment: Segment, begin: int, end: int) -> float:

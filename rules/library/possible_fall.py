@@ -10,7 +10,6 @@ in an incident of its area is not judged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
@@ -20,7 +19,7 @@ from rules.flow import net_cover
 from rules.nights import Nights, nights_of
 from rules.presence import at_home, away_at
 from rules.rule import Judgement
-from rules.segment import Segment
+from rules.segment import Segment, moved
 from rules.snapshot import Installation, Snapshot, instant
 from rules.up import (
     FINE_S,
@@ -165,9 +164,9 @@ def _signs(snapshot: Snapshot, since: datetime) -> bool:
 def _has_stirred(snapshot: Snapshot, segments: Sequence[Segment], since: datetime | None) -> bool:
     since_s = float("-inf") if since is None else since.timestamp()
     used = any(
-        segment.at_s[earlier] >= since_s and used_l(segment, earlier, later) >= USE_L
+        segment.at_s[later - 1] >= since_s and used_l(segment, later - 1, later) >= USE_L
         for segment in segments
-        for earlier, later in pairwise(range(len(segment.at_s)))
+        for later in moved(segment)
     )
     return used or (since is not None and _signs(snapshot, since))
 
