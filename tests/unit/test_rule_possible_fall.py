@@ -197,10 +197,10 @@ def test_a_visit_needs_a_register_that_would_show_a_flush(step_l: float, fires: 
 
 @pytest.mark.parametrize(("step_l", "fires"), [(10.0, True), (25.0, True), (100.0, False)])
 def test_a_flow_needs_a_register_that_surely_shows_it(step_l: float, fires: bool) -> None:
-    """Three steps of 25 L in a quarter of an hour are more than 50 L, one of 100 L may be next to nothing."""
+    """Four steps of 25 L in a quarter of an hour are more than 75 L, one of 100 L may be next to nothing."""
     begins = MIDNIGHT + 2 * H
     now = begins + 3 * QUARTER
-    running = in_steps(quarters(flow(begins, 3, litres=75.0), until=now), step_l)
+    running = in_steps(quarters(flow(begins, 3, litres=100.0), until=now), step_l)
     assert bool(judged(now, running).findings) is fires
 
 
