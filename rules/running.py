@@ -249,7 +249,12 @@ def _gridded(segment: Segment) -> Segment:
 
 def _quarters(at_s: Sequence[float]) -> Iterator[int]:
     """The first place in each quarter of an hour."""
+    until_s = float("-inf")
     place = 0
     while place < len(at_s):
+        if (each_s := at_s[place]) < until_s:
+            place = bisect_left(at_s, until_s, place + 1)
+            continue
         yield place
-        place = bisect_left(at_s, (at_s[place] // GRID_S + 1.0) * GRID_S, place + 1)
+        until_s = (each_s // GRID_S + 1.0) * GRID_S
+        place += 1
