@@ -26,6 +26,7 @@ CLOCK_STEP_S: Final = 3600.0
 
 _STEPS_L: Final = (1000.0, 100.0, 10.0)
 _BY_CHANCE: Final = 0.01
+_SURE: Final = 3
 _ROUNDING_L: Final = 1e-3
 
 # So many readings on end, the first with the others, bear out what may have been a glitch.
@@ -136,14 +137,20 @@ def step_of(totals_l: Sequence[float]) -> float:
     """The step a register moves by, told from what it has shown; 0.0 where it is 1 L, finer, or cannot be told.
 
     A register that shows litres happens upon a full hundred once in a hundred values. A step is believed where all
-    different values but zero being multiples of it would be chance once in a hundred times at most.
+    different values but zero being multiples of it would be chance once in a hundred times at most. So one round total
+    may make a fine register seem coarse, but seldom a coarse one fine: by what is believed nothing is raised falsely.
     """
     step_l = common_step(totals_l)
     if step_l:
-        shown = len({total_l for total_l in totals_l if total_l > _ROUNDING_L})
+        shown = _different(totals_l)
         while step_l and step_l**-shown > _BY_CHANCE:
             step_l = step_l / 10.0 if step_l > _STEPS_L[-1] else 0.0
     return step_l
+
+
+def is_step_sure(totals_l: Sequence[float]) -> bool:
+    """Whether the step told from so many different totals may be said of a register: a total or two are often round."""
+    return _different(totals_l) >= _SURE
 
 
 def only_trembled(totals_l: Sequence[float]) -> bool:
@@ -154,6 +161,11 @@ def only_trembled(totals_l: Sequence[float]) -> bool:
     highest_l = list(accumulate(totals_l, max))
     fell_l, rose_l = max(map(sub, highest_l, totals_l)), max(map(sub, totals_l[1:], totals_l), default=0.0)
     return fell_l <= JITTER_L and rose_l <= ABSURD_AT_ONCE_L and totals_l[-1] == highest_l[-1]
+
+
+def _different(totals_l: Iterable[float]) -> int:
+    """How many different totals are shown but zero, where every register begins."""
+    return len({total_l for total_l in totals_l if total_l > _ROUNDING_L})
 
 
 def _divides(step_l: float, total_l: float) -> bool:

@@ -141,7 +141,7 @@ def _dry(segment: Segment, judged_from: int, limit_l: float, window_s: float) ->
         shown_l = high_l[place]
         if shown_l - low_l[opening] < limit_l:
             first = place if first is None else first
-            place += 1
+            place = bisect_right(high_l, shown_l, place + 1)  # while no more is shown it stays dry
             continue
         if first is not None:
             yield first, place - 1

@@ -109,13 +109,14 @@ def flowing_since_s(at_s: Sequence[float], totals_l: Sequence[float], last: int,
 
 def least_l_h(segments: Sequence[Segment], since_s: float, until_s: float) -> float:
     """The least flow that one meter showed over three hours of a span, L/h; 0.0 where it is shorter than that."""
+    if until_s - since_s < PAUSE_LEAST_S:
+        return 0.0
     return min(
         (
             window.bound_l_h
             for segment in segments
             if segment.at_s[0] < until_s and segment.at_s[-1] > since_s
-            for begin, window in enumerate(_windows(segment))
-            if since_s <= segment.at_s[begin] and segment.at_s[window.end] <= until_s
+            for window in _windows(_part(segment, since_s, until_s))
         ),
         default=0.0,
     )
@@ -131,6 +132,12 @@ def unsure_l(rate_l_h: float, step_l: float, window_s: float) -> float:
 def hides_from_l_h(volume_l: float, step_l: float, window_s: float) -> float:
     """The base flow from which on `unsure_l` is such a volume; 0.0 where any base flow hides it."""
     return max(0.0, (volume_l * 3600.0 / window_s - max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) / UNSTEADY)
+
+
+def _part(segment: Segment, since_s: float, until_s: float) -> Segment:
+    part = slice(bisect_left(segment.at_s, since_s), bisect_right(segment.at_s, until_s))
+    totals_l = segment.low_l[part]
+    return Segment(segment.at_s[part], totals_l, totals_l, segment.step_l)
 
 
 class _Window(NamedTuple):

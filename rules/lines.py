@@ -31,23 +31,27 @@ class Drawn(NamedTuple):
 def lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[Drawn]:
     """The lines that hold for a home; the first is the soft one that says whether an episode is over."""
     policy = snapshot.policy
-    learned = {severity: habits.learned_limit(snapshot, severity) for severity in (Severity.SOFT, Severity.HARD)}
+    telling = _fine_enough(segments, policy.inactivity_volume_l)
+    soft, hard = (
+        habits.learned_limit(snapshot, severity) if telling else None for severity in (Severity.SOFT, Severity.HARD)
+    )
+    first_use = habits.first_use_limit(policy, snapshot.time_zone) if telling else None
     drawn = []
     least_s = habits.least_silence_s(policy)
     most_s = policy.inactivity_max_h * 3600.0
     hard_least_s = max(least_s, most_s - tolerance_s(most_s) - MOST_WAIT_H * 3600.0 - 1.0)
     in_need = [(from_at.timestamp(), until_at.timestamp()) for from_at, until_at in snapshot.emergencies]
     for name, severity, limit, shortest_s, emergencies in (
-        (LineName.SILENT, Severity.SOFT, learned[Severity.SOFT], least_s, in_need),
-        (LineName.FIRST_USE, Severity.SOFT, habits.first_use_limit(policy, snapshot.time_zone), 0.0, None),
-        (LineName.SILENT, Severity.HARD, learned[Severity.HARD], hard_least_s, None),
+        (LineName.SILENT, Severity.SOFT, soft, least_s, in_need),
+        (LineName.FIRST_USE, Severity.SOFT, first_use, 0.0, None),
+        (LineName.SILENT, Severity.HARD, hard, hard_least_s, None),
     ):
         if limit is not None:
-            dry = silences(segments, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
+            dry = silences(telling, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
             bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s, emergencies)
             drawn.append(Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [window(snapshot, segments, Severity.HARD)]
-    if learned[Severity.SOFT] is None:
+    if soft is None:
         windows.append(window(snapshot, segments, Severity.SOFT))
     for severity, volume_l, window_s in windows:
         dry = dryness(segments, volume_l=volume_l, window_s=window_s)
@@ -56,6 +60,15 @@ def lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[Drawn]:
         drawn.append(Drawn(Line(LineName.DRY, severity, dry), _tail(dry) + shortest_s, bound))
     drawn.sort(key=lambda each: (each.line.severity.rank, _SPEAKS_FIRST.index(each.line.name)))
     return drawn
+
+
+def _fine_enough(segments: Sequence[Segment], volume_l: float) -> Sequence[Segment]:
+    """The stretches since the home's registers move in steps of no more than what counts as use over a window.
+
+    A coarser one stands still for days in which water is used: its silences are none.
+    """
+    coarse = (place for place in range(len(segments), 0, -1) if segments[place - 1].step_l > volume_l)
+    return segments[next(coarse, 0) :]
 
 
 def crosses_s(drawn: Sequence[Drawn], segments: Sequence[Segment]) -> float:

@@ -4,6 +4,7 @@ Two kinds: flow that never rested (a leak, however small), and flow that was str
 turns off). A run ends where a reading shows that it does. Where nothing was read often enough to tell, it ends unseen.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from functools import partial
@@ -235,7 +236,7 @@ def _gridded(segment: Segment) -> Segment:
     at_s = segment.at_s
     if min(map(sub, at_s[1:], at_s), default=GRID_S) >= GRID_S:
         return segment
-    kept = [place for place, each_s in enumerate(at_s) if place == 0 or each_s // GRID_S != at_s[place - 1] // GRID_S]
+    kept = list(_quarters(at_s))
     if len(kept) == len(at_s):
         return segment
     return segment._replace(
@@ -244,3 +245,16 @@ def _gridded(segment: Segment) -> Segment:
         high_l=[segment.high_l[place] for place in kept],
         course=None,
     )
+
+
+def _quarters(at_s: Sequence[float]) -> Iterator[int]:
+    """The first place in each quarter of an hour."""
+    until_s = float("-inf")
+    place = 0
+    while place < len(at_s):
+        if (each_s := at_s[place]) < until_s:
+            place = bisect_left(at_s, until_s, place + 1)
+            continue
+        yield place
+        until_s = (each_s // GRID_S + 1.0) * GRID_S
+        place += 1

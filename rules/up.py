@@ -3,6 +3,7 @@
 For meters that plainly rise (`rules.plainly`); what is proven here, `rules.library.possible_fall` would find by itself.
 """
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
@@ -20,6 +21,8 @@ FLOW_L_PER_MIN: Final = 2.0
 FINE_S: Final = 1200.0
 """Readings further apart than this do not show whether water ran all the time."""
 USE_L: Final = 1.0
+VISIT_STEP_L: Final = 2.5
+"""A register in larger steps may show none of what somebody who is up has used: half a flush is 3 L."""
 ASLEEP_S: Final = 7200.0
 """Who uses water after so long a pause, after midnight, had gone to bed."""
 VISIT_WITHIN_S: Final = 4500.0
@@ -37,9 +40,12 @@ class LastUse(NamedTuple):
 
 def last_use(segment: Segment, end: int) -> int:
     """The instant by which water was last used, up to one; 0, where the cover begins, if none was."""
-    while end > 0 and used_l(segment, end - 1, end) < USE_L:
-        end -= 1
-    return end
+    rises = moved(segment)
+    for nth in range(bisect_right(rises, end) - 1, -1, -1):
+        place = rises[nth]
+        if used_l(segment, place - 1, place) >= USE_L:
+            return place
+    return 0
 
 
 def used_l(segment: Segment, begin: int, end: int) -> float:

@@ -10,7 +10,6 @@ in an incident of its area is not judged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
@@ -20,9 +19,21 @@ from rules.flow import net_cover
 from rules.nights import Nights, nights_of
 from rules.presence import at_home, away_at
 from rules.rule import Judgement
-from rules.segment import Segment
+from rules.segment import Segment, moved
 from rules.snapshot import Installation, Snapshot, instant
-from rules.up import FINE_S, FLOW_L_PER_MIN, STALE, USE_L, LastUse, is_visit, last_use, used_l, while_down, while_up
+from rules.up import (
+    FINE_S,
+    FLOW_L_PER_MIN,
+    STALE,
+    USE_L,
+    VISIT_STEP_L,
+    LastUse,
+    is_visit,
+    last_use,
+    used_l,
+    while_down,
+    while_up,
+)
 
 FLOW_S: Final = 1800.0
 FLOW_HARD_S: Final = 3600.0
@@ -53,7 +64,7 @@ class PossibleFall:
     """Raises one case per home for either picture, soft at first, and clears it with a sign of life."""
 
     name = "possible_fall"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -87,11 +98,12 @@ class PossibleFall:
 
 
 def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
-    """Water that began to run at night and has run ever since."""
+    """Water that began to run at night and has run ever since, by what a register in steps surely shows of it."""
     begin = end = len(segment.at_s) - 1
     while begin > 0:
         lasted_s = segment.at_s[begin] - segment.at_s[begin - 1]
-        if lasted_s > FINE_S or used_l(segment, begin - 1, begin) < FLOW_L_PER_MIN * lasted_s / 60:
+        surely_l = used_l(segment, begin - 1, begin) - segment.step_l
+        if lasted_s > FINE_S or surely_l < FLOW_L_PER_MIN * lasted_s / 60:
             break
         begin -= 1
     ran_s, since = segment.at_s[end] - segment.at_s[begin], instant(segment.at_s[begin])
@@ -113,7 +125,12 @@ def _flow(segment: Segment, nights: Nights, now: datetime) -> _Picture | None:
 
 
 def _visit(segment: Segment, snapshot: Snapshot, nights: Nights, now: datetime) -> _Picture | None:
-    """A use in the night, hours after the one before, and nothing since although the morning is over."""
+    """A use in the night, hours after the one before, and nothing since although the morning is over.
+
+    Only by registers that would show the least of a morning's uses.
+    """
+    if segment.step_l > VISIT_STEP_L:
+        return None
     last = last_use(segment, len(segment.at_s) - 1)
     if not last:
         return None
@@ -147,9 +164,9 @@ def _signs(snapshot: Snapshot, since: datetime) -> bool:
 def _has_stirred(snapshot: Snapshot, segments: Sequence[Segment], since: datetime | None) -> bool:
     since_s = float("-inf") if since is None else since.timestamp()
     used = any(
-        segment.at_s[earlier] >= since_s and used_l(segment, earlier, later) >= USE_L
+        segment.at_s[later - 1] >= since_s and used_l(segment, later - 1, later) >= USE_L
         for segment in segments
-        for earlier, later in pairwise(range(len(segment.at_s)))
+        for later in moved(segment)
     )
     return used or (since is not None and _signs(snapshot, since))
 

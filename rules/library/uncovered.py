@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from alerts.findings import Kind, Reason
+from devices.meters import is_step_sure, step_of
 from rules.expected import next_word
 from rules.plainly import Plain, goes_on, plain
 from rules.rule import Impairment, Judgement, Word
@@ -16,13 +17,15 @@ from rules.snapshot import Installation, Snapshot, instant, judged_by_from
 from rules.water import blur_l, unbroken
 
 _WINDOWS: Final = 2
+_UNSURE: Final = timedelta(hours=3)
+"""What is said of a step that only seems one may be over with any reading."""
 
 
 class Uncovered:
     """Finds meters by which nobody can tell use, and those that are heard but have covered nothing for two windows."""
 
     name = "uncovered"
-    release = 3
+    release = 4
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -35,9 +38,14 @@ class Uncovered:
         impairments = [_worth_unknown(meter) for meter in meters if meter.pulses_unknown]
         impairments += [_valve_shut(meter, snapshot) for meter in meters if meter.valve_shut]
         limit_l = snapshot.policy.inactivity_volume_l
-        if blur_l(meters) > limit_l:
-            impairments += [_too_coarse(meter, limit_l) for meter in meters if blur_l([meter])]
+        coarse = [meter for meter in meters if blur_l([meter])] if blur_l(meters) > limit_l else []
+        said = [meter for meter in coarse if _coarse_from(meter, snapshot) <= now]
+        if blur_l(said) > limit_l:
+            impairments += [_too_coarse(meter, limit_l) for meter in said]
         next_due = now + self.max_latency
+        if not all(_is_step_sure(meter) for meter in coarse):
+            waited_for = [_coarse_from(meter, snapshot) for meter in coarse if meter not in said]
+            next_due = min(waited_for, default=now + _UNSURE)
         heard_all, stands = True, None
         for meter in meters:
             if meter.pulses_unknown:
@@ -96,6 +104,23 @@ def _valve_shut(meter: Installation, snapshot: Snapshot) -> Impairment:
         since=snapshot.ongoing.get(Kind.MONITORING_IMPAIRED, meter.heard_at or meter.installed_at),
         reason=Reason(id="monitoring_valve_shut", values={"device": meter.device}),
     )
+
+
+def _coarse_from(meter: Installation, snapshot: Snapshot) -> datetime:
+    """From when on it is said that a meter moves in steps too coarse.
+
+    A total or two may be round by chance. But where no others come for as long as the home could have been judged by,
+    it was not, and that is no calm.
+    """
+    if _is_step_sure(meter):
+        return meter.installed_at
+    return instant(meter.water.measured_s[0]) + snapshot.policy.inactivity_window
+
+
+def _is_step_sure(meter: Installation) -> bool:
+    water = meter.water
+    told_otherwise = water.pulse_l is not None or step_of(water.totals_l) != water.step_l
+    return told_otherwise or is_step_sure(water.totals_l)
 
 
 def _too_coarse(meter: Installation, limit_l: float) -> Impairment:

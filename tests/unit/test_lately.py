@@ -53,6 +53,26 @@ def test_a_silence_is_told_once_it_is_longer_than_the_one_before(yesterday_h: in
     assert bool(judged(lived(busy(40) + dry(yesterday_h) + busy(8) + dry(today_h)))) is fires
 
 
+@pytest.mark.parametrize(("step_l", "fires"), [(1.0, True), (10.0, True), (100.0, False)])
+def test_the_silences_of_a_register_too_coarse_to_show_use_are_none(step_l: float, fires: bool) -> None:
+    """It stands still for a day in which 90 L are used."""
+    known = lived([200.0] * 40 + [0.0] * 30)
+    (installed,) = known.installations
+    coarse = replace(installed, water=replace(installed.water, step_l=step_l))
+    for first_use in ("", "09:00"):
+        policy = replace(known.policy, inactivity_first_use_by=first_use)
+        assert bool(judged(replace(known, installations=(coarse,), policy=policy))) is fires
+
+
+def test_a_fine_meter_is_judged_although_it_was_a_coarse_one_before() -> None:
+    known = lived(busy(40) + dry(10))
+    (fine,) = known.installations
+    changed_at = NOON - 30 * H
+    before = meter(hourly([200.0] * 10, ends=changed_at), device="before", installed_at=NOON - 2000 * H)
+    before = replace(before, removed_at=changed_at, water=replace(before.water, step_l=100.0))
+    assert judged(replace(known, installations=(before, replace(fine, installed_at=changed_at))))
+
+
 def test_what_was_too_long_is_forgotten_after_two_days() -> None:
     before = busy(40) + dry(14)
     assert not judged(lived(before + busy(46) + dry(12)))

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import flow, running
 from rules.course import largest
 from rules.dry import Dryness, dryness, tolerance_s
-from rules.flow import SPAN_S, base_flow
+from rules.flow import SPAN_S, base_flow, least_l_h
 from rules.remembered import remembered
-from rules.running import STRONG_L_PER_H, strong
+from rules.running import GRID_S, STRONG_L_PER_H, strong
 from rules.segment import Segment, moved
 from rules.silence import silences
+from rules.up import USE_L, last_use, used_l
 
 T0 = 1_774_000_000.0
 
@@ -137,3 +140,65 @@ def test_a_result_is_remembered_for_the_same_object_and_equal_limits() -> None:
     assert doubled(values, 3) == [3, 6]
     assert doubled([1, 2], 2) == [2, 4]
     assert asked == [2, 3, 2]
+
+
+@given(SEGMENTS, st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_least_flow_of_a_span_is_that_of_its_windows(segment: Segment, data: st.DataObject) -> None:
+    instants = st.sampled_from(list(segment.at_s))
+    since_s, until_s = sorted((data.draw(instants), data.draw(instants)))
+    windows = [
+        window.bound_l_h
+        for begin, window in enumerate(flow._windows(segment))
+        if since_s <= segment.at_s[begin] and segment.at_s[window.end] <= until_s
+    ]
+    assert least_l_h([segment], since_s, until_s) == min(windows, default=0.0)
+
+
+def test_the_windows_of_many_runs_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    segment, worked_out = _segment([900.0] * 960, [2.0] * 960), list[int]()
+    windows = flow._windows
+
+    def counted(part: Segment) -> object:
+        worked_out.append(len(part.at_s))
+        return windows(part)
+
+    monkeypatch.setattr(flow, "_windows", counted)
+    for begin in range(0, 960, 16):
+        assert least_l_h([segment], segment.at_s[begin], segment.at_s[begin + 16]) == 8.0
+    assert sum(worked_out) <= len(segment.at_s) + 60
+
+
+@given(SEGMENTS, st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_last_use_is_that_of_going_back_reading_by_reading(segment: Segment, data: st.DataObject) -> None:
+    end = data.draw(st.integers(0, len(segment.at_s) - 1))
+    place = end
+    while place > 0 and used_l(segment, place - 1, place) < USE_L:
+        place -= 1
+    assert last_use(segment, end) == place
+
+
+@given(st.lists(st.sampled_from([10.0, 11.0, 60.0, 899.0, 900.0, 2000.0]), max_size=200))
+def test_of_readings_close_together_one_in_a_quarter_is_kept(gaps_s: list[float]) -> None:
+    segment = _segment(gaps_s, [1.0] * len(gaps_s))
+    kept_s = [next(group) for _, group in groupby(segment.at_s, key=lambda each_s: each_s // GRID_S)]
+    assert running._gridded(segment).at_s == (segment.at_s if min(gaps_s, default=GRID_S) >= GRID_S else kept_s)
+
+
+class _Counted(list[float]):
+    read = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        _Counted.read += 1
+        return super().__getitem__(place)
+
+
+def test_what_stands_still_is_not_gone_through_reading_by_reading() -> None:
+    """Two days of readings every ten seconds, of which all but the first are dry."""
+    known = _segment([10.0] * 17_280, [30.0] + [0.0] * 17_279)
+    at_s, totals_l = _Counted(known.at_s), _Counted(known.low_l)
+    segment = Segment(at_s, totals_l, totals_l)
+    found = dryness([segment], volume_l=10.0, window_s=12 * 3600.0)
+    assert len(found.spells) == 1
+    assert _Counted.read < 500

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alerts.findings import Kind, Verdict
 from alerts.wording import sentence
+from devices.meters import step_of
 from registry.policy import Policy
 from rules.dry import dryness
 from rules.library.inactivity import Inactivity
@@ -158,6 +159,41 @@ def test_a_coarse_meter_beside_a_fine_one() -> None:
     coarse = home(cold, counting(warm, 100.0))
     assert verdicts(coarse) == []
     assert [impairment.about for impairment in impairments(coarse)] == ["warm"]
+
+
+def reading(*totals_l: float, step_l: float, since: datetime) -> Snapshot:
+    """A new meter that has shown these totals by noon, and the step that was told from them."""
+    every = (NOON - since) / max(1, len(totals_l) - 1)
+    readings = [(since + number * every, total_l) for number, total_l in enumerate(totals_l)]
+    return home(counting(meter(readings, installed_at=since), step_l), looked_until=since)
+
+
+@pytest.mark.parametrize(
+    ("totals_l", "hours", "said"),
+    [
+        ([99_000.0], 0, False),
+        ([500.0, 600.0], 1, False),  # 1 in 10,000 registers that show litres
+        ([500.0, 600.0, 800.0], 1, True),
+        ([99_000.0, 99_000.0], 11, False),
+        ([99_000.0, 99_000.0], 12, True),  # by now something could have been said of the home, and was not
+    ],
+)
+def test_a_round_total_or_two_are_no_coarse_register(totals_l: list[float], hours: int, said: bool) -> None:
+    since = NOON - hours * H
+    known = reading(*totals_l, step_l=step_of(totals_l), since=since)
+    assert verdicts(known) == [], "nor is anybody inactive by what may be a coarse one"
+    assert bool(impairments(known)) is said
+    judged = UNCOVERED.evaluate(known, NOON)
+    if len(set(totals_l)) < 3:
+        assert judged.next_due == (NOON + 3 * H if said else since + 12 * H)
+    assert not impairments(reading(*totals_l, totals_l[-1] + 7.0, step_l=0.0, since=since))
+
+
+def test_the_step_that_an_installation_or_a_pulse_says_is_said_at_once() -> None:
+    assert impairments(reading(99_070.0, step_l=100.0, since=NOON))
+    known = reading(99_000.0, step_l=100.0, since=NOON)
+    (counter,) = known.installations
+    assert impairments(replace(known, installations=(replace(counter, water=replace(counter.water, pulse_l=100.0)),)))
 
 
 def test_pulses_of_unknown_worth_are_heard_but_cover_nothing() -> None:

@@ -181,6 +181,29 @@ def test_an_hourly_meter_cannot_tell_a_flow_but_a_visit() -> None:
     assert one(judged(MIDNIGHT + 14 * H, visited)).since == MIDNIGHT + 4 * H
 
 
+def in_steps(installed: Installation, step_l: float) -> Installation:
+    """The same meter with a register that moves in such steps."""
+    totals_l = [total_l // step_l * step_l for total_l in installed.water.totals_l]
+    return replace(installed, water=replace(installed.water, totals_l=totals_l, step_l=step_l))
+
+
+@pytest.mark.parametrize(("step_l", "fires"), [(1.0, True), (2.5, True), (10.0, False), (100.0, False)])
+def test_a_visit_needs_a_register_that_would_show_a_flush(step_l: float, fires: bool) -> None:
+    """Whoever is up in the morning may use less than a coarse one shows."""
+    now = RISE + QUARTER
+    visited = in_steps(quarters(evening(-4, -3, 3.25, litres=200.0), until=now), step_l)
+    assert bool(judged(now, visited).findings) is fires
+
+
+@pytest.mark.parametrize(("step_l", "fires"), [(10.0, True), (25.0, True), (100.0, False)])
+def test_a_flow_needs_a_register_that_surely_shows_it(step_l: float, fires: bool) -> None:
+    """Four steps of 25 L in a quarter of an hour are more than 75 L, one of 100 L may be next to nothing."""
+    begins = MIDNIGHT + 2 * H
+    now = begins + 3 * QUARTER
+    running = in_steps(quarters(flow(begins, 3, litres=100.0), until=now), step_l)
+    assert bool(judged(now, running).findings) is fires
+
+
 @pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
 def test_the_night_has_the_homes_own_clock_on_days_of_23_and_25_hours(day: datetime) -> None:
     nights = nights_of(home(time_zone="Europe/Madrid"))
