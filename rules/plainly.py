@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from devices.meters import ABSURD_AT_ONCE_L, only_trembled
 from rules.flow import SPAN_S, base_flow, may_be_base_since
 from rules.remembered import remembered
-from rules.rule import Judgement, Stands, Word
+from rules.rule import Judgement, Word
 from rules.segment import Segment, moved
 from rules.snapshot import Installation, Snapshot, instant
 from rules.water import stretches
@@ -77,9 +77,9 @@ def later(known: Plain | None, now: datetime, wait: timedelta) -> Judgement:
     return Judgement(next_due=now + wait) if known is None else _later(wait, None, now)
 
 
-def while_rising(known: Plain | None, wait: timedelta) -> Stands | None:
-    """Of a rule that has nothing to say of a register that plainly rises: it is asked so much later."""
-    return None if known is None else partial(_while_rising, wait)
+def while_rising(known: Plain | None, now: datetime, wait: timedelta) -> Judgement:
+    """Of a rule that has nothing to say of a register that plainly rises."""
+    return Judgement(next_due=now + wait, stands=None if known is None else partial(_while_rising, wait))
 
 
 def _later(wait: timedelta, _: Word | None, at: datetime) -> Judgement:

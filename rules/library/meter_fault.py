@@ -48,7 +48,7 @@ class MeterFault:
         said = sorted((found for device in installed for found in _said(device)), key=_order)
         if not (broken or said):
             known = None if any(device.said for device in installed) else plain(snapshot)
-            return Judgement(next_due=now + self.max_latency, stands=while_rising(known, self.max_latency))
+            return while_rising(known, now, self.max_latency)
         known_since = snapshot.ongoing.get(self.name)
         if broken:
             told = broken[-1]
