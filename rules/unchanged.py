@@ -96,7 +96,7 @@ def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
     if heard_at is not None and word.heard_at != heard_at:
         return None
     return Judgement(
-        next_due=min(next_after(word.heard_at, interval, at), until),
+        next_due=min(next_after(word.heard_at, interval, max(at, word.silent_until)), until),
         judged_until=covered_until(word, looked_until),
         ongoing_since=ongoing_since,
         stands=partial(_while_still, still),
@@ -174,7 +174,7 @@ def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
 def _while_surely_used(judged: _Judged, words: _Words, word: Word, at: datetime) -> Judgement | None:
     """The same by what is surely no base flow of all that has come since the home was judged."""
     used = _surely_used(judged)
-    before = list[Word]()
+    before: list[Word] = []
     while words is not None:
         newest, words = words
         before.append(newest)

@@ -120,7 +120,10 @@ class Standings:
                     heappop(dues)
                     is_all = False
                     continue
-                until = max(min(again.next_due, now + asked.max_latency), now + _SHORTEST_WAIT)
+                until = again.next_due
+                wait = until - now
+                if not _SHORTEST_WAIT <= wait <= asked.max_latency:
+                    until = now + max(min(wait, asked.max_latency), _SHORTEST_WAIT)
                 if again.heard_within is not None:
                     until = max(until, words.unheard_at(readings, again.heard_within))
                 heapreplace(dues, (until, name))

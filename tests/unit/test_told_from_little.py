@@ -93,6 +93,7 @@ def word_of(course: Course, before: int, heard: int) -> Word:
     assert flowing_s is not None
     return Word(
         instant(at_s[heard - 1]),
+        instant(at_s[heard - 1]),
         at_s[heard - 1],
         [at_s[place] for place in moved],
         [totals_l[place] - totals_l[place - 1] for place in moved],
