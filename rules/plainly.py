@@ -1,6 +1,6 @@
 """Homes whose only device is a meter that plainly rises: what most rules would say again is told from little. Pure.
 
-What is proven here and in `rules.unchanged`, the rules would find by themselves: the back-test is the same without it,
+What is proven here and in `rules.used`, the rules would find by themselves: the back-test is the same without it,
 only slower. All other homes are asked about again.
 """
 

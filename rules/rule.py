@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from alerts.findings import Finding, Reason
-from rules.snapshot import Snapshot
+from rules.snapshot import Learned, Snapshot
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -39,7 +39,8 @@ class Word(NamedTuple):
         flowing_s: since when it may have been flowing without a pause, epoch seconds.
         is_exact: the totals that a look would read now are none that a register of coarse steps could show.
         silent_until: nothing more is heard up to then.
-        learned_anew: other habits count than when the home was judged.
+        learned: the habits that count, where others did when the home was judged; empty where nobody can tell from
+            little what that changes. None: the same ones.
     """
 
     heard_at: datetime
@@ -52,7 +53,7 @@ class Word(NamedTuple):
     is_exact: bool = False
     surely_l: Sequence[float] = ()
     silent_until: datetime = _LONG_AGO
-    learned_anew: bool = False
+    learned: Sequence[Learned] | None = None
 
 
 Stands = Callable[[Word, datetime], "Judgement | None"]

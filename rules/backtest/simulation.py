@@ -176,7 +176,7 @@ class Home:
         counted, known = counting(self._profiles, now), self._counted
         self._counted = counted
         if counted[-1:] != known[-1:]:
-            self._standings.learned_anew(now)
+            self._standings.learned_anew(counted, now)
         self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
 
     def snapshot(self, now: datetime) -> Snapshot:
