@@ -70,7 +70,7 @@ class Uncovered:
 
 
 def _covered(known: Plain, bound: timedelta, word: Word, at: datetime) -> Judgement | None:
-    covered = instant(word.covered_s)
+    covered = word.covered_at
     if at > covered + bound or not goes_on(word):
         return None
     return Judgement(next_due=max(covered + bound, at + known.meter.interval), stands=partial(_covered, known, bound))
