@@ -25,7 +25,7 @@ class Uncovered:
     """Finds meters by which nobody can tell use, and those that are heard but have covered nothing for two windows."""
 
     name = "uncovered"
-    release = 4
+    release = 5
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -128,7 +128,7 @@ def _too_coarse(meter: Installation, limit_l: float) -> Impairment:
         about=meter.device,
         since=meter.installed_at,
         reason=Reason(
-            id="monitoring_meter_too_coarse",
+            id="monitoring_meter_too_coarse" if _is_step_sure(meter) else "monitoring_meter_seems_coarse",
             values={"device": meter.device, "step_l": meter.water.step_l, "limit_l": limit_l},
         ),
     )
