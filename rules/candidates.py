@@ -98,12 +98,12 @@ def _tried(home: Home, series: Series, from_at: datetime, until: datetime) -> tu
 
 
 def _remembering() -> Callable[[History], tuple[Learned, ...]]:
-    """Learns each epoch once: what is learned is the same for every line."""
+    """Learns each epoch once, with every line: each is to be tried."""
     known: dict[datetime, tuple[Learned, ...]] = {}
 
     def learn(history: History) -> tuple[Learned, ...]:
         if history.epoch_at not in known:
-            known[history.epoch_at] = learned(history)
+            known[history.epoch_at] = learned(replace(history, strictness=None))
         return known[history.epoch_at]
 
     return learn

@@ -20,10 +20,11 @@ from rules.calendars import is_workday
 from rules.course import Course
 from rules.flow import net_cover
 from rules.presence import outside
-from rules.profile import HISTORY, Profile
+from rules.profile import HISTORY, LEAST_HISTORY, Profile
 from rules.profile.learning import profile_of
 from rules.profile.lived import Past, past_of
 from rules.profile.local import Clock, IsWorkday, clock
+from rules.profile.pricing import EVERY
 from rules.profile.recalled import recalled
 from rules.segment import Segment
 from rules.snapshot import Installation, Learned, instant
@@ -36,6 +37,7 @@ TRIED_AGAIN: Final = timedelta(days=1)
 """So soon a home is learned again of which too little was known."""
 LOOKED_BACK: Final = HISTORY + 2 * PERIOD
 """How far back the series must be read to learn what counts now and what counted before."""
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _START: Final = datetime(2000, 1, 3, tzinfo=UTC)
 
 
@@ -48,6 +50,7 @@ class History:
         not_lived: spans in which nobody was home, or somebody was in need: they are not learned.
         epoch_at: the moment to be learned at: an epoch, or so many `TRIED_AGAIN` after one.
         known: what is learned already.
+        strictness: of the only line that is asked for, an index of `STRICTNESS_H`; None: all, as they are to be stored.
     """
 
     home_id: int
@@ -57,6 +60,7 @@ class History:
     not_lived: tuple[tuple[datetime, datetime], ...]
     epoch_at: datetime
     known: tuple[Learned, ...] = ()
+    strictness: int | None = None
 
 
 def epoch(home_id: int, now: datetime) -> datetime:
@@ -119,23 +123,32 @@ def _tried(history: History, weekly_at: datetime, until: datetime) -> list[Learn
 
 def _learned(history: History, at: datetime) -> Learned:
     """What was learned at an epoch."""
+    if at - _first_read_at(history) < LEAST_HISTORY:
+        return Learned(from_at=at + COUNTS_AFTER, profile=None)
     meters = [_known_at(meter, at) for meter in history.installations if meter.meters_water]
     local = clock(zone(history.time_zone), _workdays(history.policy.holidays))
-    since_s = (at - HISTORY).timestamp()
-    past = None if history.not_lived else _recalled(meters, since_s, local)
+    since_s, until_s = (at - HISTORY).timestamp(), at.timestamp()
+    past = None if history.not_lived else _recalled(meters, since_s, until_s, local)
     if past is None:
-        past = past_of(outside(net_cover(meters), history.not_lived), since_s, at.timestamp(), local)
-    return Learned(from_at=at + COUNTS_AFTER, profile=profile_of(past, until=at))
+        past = past_of(outside(net_cover(meters), history.not_lived), since_s, until_s, local)
+    asked = EVERY if history.strictness is None else (history.strictness,)
+    return Learned(from_at=at + COUNTS_AFTER, profile=profile_of(past, until=at, asked=asked))
 
 
-def _recalled(meters: Sequence[Installation], since_s: float, local: Clock) -> Past | None:
+def _first_read_at(history: History) -> datetime:
+    """Nothing was covered before; later than every epoch where nothing was ever read."""
+    first_s = (meter.water.measured_s[0] for meter in history.installations if meter.water.measured_s)
+    return min(map(instant, first_s), default=_NEVER)
+
+
+def _recalled(meters: Sequence[Installation], since_s: float, until_s: float, local: Clock) -> Past | None:
     """What a home's one meter says, where all that it ever showed is known; None where it is to be worked out."""
     if len(meters) != 1 or meters[0].removed_at is not None:
         return None
     match stretches(meters[0]):
         case [Segment(at_s=at_s, course=Course() as course)] if at_s[0] >= meters[0].installed_at.timestamp():
             begin = bisect_left(course.at_s, at_s[0])
-            return recalled(course, begin, begin + len(at_s), since_s, local)
+            return recalled(course, begin, begin + len(at_s), since_s=since_s, until_s=until_s, clock=local)
     return None
 
 

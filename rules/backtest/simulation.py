@@ -163,6 +163,7 @@ class Home:
                 not_lived=(),
                 epoch_at=at,
                 known=self._profiles,
+                strictness=self._world.policy.inactivity_strictness,
             )
         )
         self._learns_at = learned_next(self._home_id, at, self._profiles)

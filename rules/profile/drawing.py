@@ -1,6 +1,6 @@
 """From silences to lines: what they tell about each half hour of either kind of day, and the best line there. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import mul
 from typing import Final
@@ -8,42 +8,45 @@ from typing import Final
 from rules.profile.line import Line, never_falling
 from rules.profile.lived import TOLD_FROM, Lived
 from rules.profile.local import SLOTS, DayKind
-from rules.profile.pricing import LEAST, MOST, Tuning, best
+from rules.profile.pricing import EVERY, LEAST, MOST, STRICTNESS_H, Tuning, best
 
-_DAY_S: Final = 86_400.0
+Told = Mapping[tuple[int, int], float]
+"""By cell and by how many half hours after it they were last seen to last, the weight of silences."""
 
-Told = dict[tuple[int, int], float]
-"""By half hour and by how many half hours after it they were last seen to last, the weight of silences."""
+_WIDTH: Final = 1 + MOST - LEAST
+"""What `pricing.best` goes by for one half hour."""
 
 
-def drawn(lived: Iterable[Lived], until_s: float, tuning: Tuning) -> tuple[tuple[Line, Line], ...]:
-    """The lines of both kinds of day, for each strictness.
+def drawn(lived: Iterable[Lived], tuning: Tuning, asked: Sequence[int] = EVERY) -> tuple[tuple[Line, Line] | None, ...]:
+    """The lines of both kinds of day, for each strictness; None for one that is not asked for.
 
     Args:
         lived: the silences, oldest first.
-        until_s: as of when; what is older tells less.
         tuning: what is the same for all homes.
+        asked: the strictnesses.
     """
-    at_risk_h, told = _summed(lived, until_s, 1.0 / (tuning.half_life_days * _DAY_S))
+    at_risk_h, told = _summed(lived)
     risks_h = _spread_risk(at_risk_h, tuning)
     rows, stays = _spread_told(told, tuning), tuning.stays
-    bests = [best(row, risk_h, stays) for row, risk_h in zip(rows, risks_h, strict=True)]
-    lines = zip(*bests, strict=True)
-    return tuple(never_falling(line[:SLOTS], line[SLOTS:]) for line in lines)
+    lines: list[tuple[Line, Line] | None] = [None] * len(STRICTNESS_H)
+    for strictness in asked:
+        line = [
+            best(late, ended, risk_h, stays, strictness) for (late, ended), risk_h in zip(rows, risks_h, strict=True)
+        ]
+        lines[strictness] = never_falling(line[:SLOTS], line[SLOTS:])
+    return tuple(lines)
 
 
-def _summed(lived: Iterable[Lived], until_s: float, per_half_life: float) -> tuple[list[float], Sequence[Told]]:
-    """The hours at risk by cell, and what lasted by kind of day."""
+def _summed(lived: Iterable[Lived]) -> tuple[list[float], Told]:
+    """The hours at risk by cell, and what lasted."""
     at_risk_h = [0.0] * (SLOTS * len(DayKind))
-    told: list[Told] = [{} for _ in DayKind]
+    told: dict[tuple[int, int], float] = {}
     for each in lived:
-        since_s, cells = each.since_s, each.cells
-        for cell, began_s, hours in zip(cells, since_s, each.at_risk_h, strict=True):
-            at_risk_h[cell] += 0.5 ** ((until_s - began_s) * per_half_life) * hours
-        for place, half_hours in zip(each.long, each.half_hours, strict=True):
-            kind, slot = divmod(cells[place], SLOTS)
-            key, of_kind = (slot, half_hours), told[kind]
-            of_kind[key] = of_kind.get(key, 0.0) + 0.5 ** ((until_s - since_s[place]) * per_half_life)
+        for cell, hours in zip(each.cells, each.at_risk_h, strict=True):
+            at_risk_h[cell] += hours
+        began = map(each.cells.__getitem__, each.long)
+        for key, weight in zip(zip(began, each.half_hours, strict=True), each.weights, strict=True):
+            told[key] = told.get(key, 0.0) + weight
     return at_risk_h, told
 
 
@@ -52,33 +55,25 @@ def _spread_risk(at_risk_h: Sequence[float], tuning: Tuning) -> list[float]:
     shares = _shares(tuning)
     width, reach = len(shares), len(shares) // 2
     workdays_h, free_h = at_risk_h[:SLOTS], at_risk_h[SLOTS:]
-    spread_h = list[float]()
+    spread_h: list[float] = []
     for own_h, others_h in ((workdays_h, free_h), (free_h, workdays_h)):
         day_h = [own + tuning.other_kind * other for own, other in zip(own_h, others_h, strict=True)]
-        ring_h = [day_h[slot % SLOTS] for slot in range(-reach, SLOTS + reach)]
+        ring_h = [*day_h[-reach:], *day_h, *day_h[:reach]]
         spread_h += [sum(map(mul, shares, ring_h[slot : slot + width])) for slot in range(SLOTS)]
     return spread_h
 
 
-def _spread_told(told: Sequence[Told], tuning: Tuning) -> list[list[float]]:
+def _spread_told(told: Told, tuning: Tuning) -> list[tuple[float, list[float]]]:
     """For each half hour of either kind of day what `pricing.best` goes by."""
-    rows = [[0.0] * (1 + MOST - LEAST) for _ in range(SLOTS * len(DayKind))]
+    days = [[0.0] * (SLOTS * _WIDTH) for _ in DayKind]
     tells, other = _tells(tuning), tuning.other_kind
-    reach = len(_shares(tuning)) // 2
-    ring = [(rows[slot % SLOTS], rows[SLOTS + slot % SLOTS]) for slot in range(-reach, SLOTS + reach)]
-    on_workdays, on_free = told
-    for key in on_workdays | on_free:
-        slot, half_hours = key
-        if half_hours >= len(tells):
-            continue
-        workdays, free = on_workdays.get(key, 0.0), on_free.get(key, 0.0)
-        workdays, free = workdays + other * free, free + other * workdays
-        first, places, shares = tells[half_hours]
-        around = ring[slot + first : slot + first + len(places)]
-        for (workday, day_off), place, share in zip(around, places, shares, strict=True):
-            workday[place] += share * workdays
-            day_off[place] += share * free
-    return rows
+    for (cell, half_hours), weight in told.items():
+        kind, slot = divmod(cell, SLOTS)
+        own, others, less = days[kind], days[not kind], weight * other
+        for place, share in tells(slot, half_hours):
+            own[place] += share * weight
+            others[place] += share * less
+    return [(day[row], day[row + 1 : row + _WIDTH]) for day in days for row in range(0, SLOTS * _WIDTH, _WIDTH)]
 
 
 @lru_cache(maxsize=16)
@@ -88,20 +83,22 @@ def _shares(tuning: Tuning) -> Sequence[float]:
 
 
 @lru_cache(maxsize=16)
-def _tells(tuning: Tuning) -> Sequence[tuple[int, Sequence[int], Sequence[float]]]:
-    """By how many half hours a silence lasted: from which row on it adds to those around its own, where, and how much.
+def _tells(tuning: Tuning) -> Callable[[int, int], Sequence[tuple[int, float]]]:
+    """To which places of all rows of a day a silence adds, and how much of itself: by its half hour, and how many more.
 
-    It ended when it did by the clock: so it lasted longer for the rows before its own. The earliest is the first.
+    It ended when it did by the clock: so it lasted longer for the rows before its own.
     """
     weights, stays = tuning.weights(), tuning.stays
-    found = list[tuple[int, list[int], list[float]]]()
-    for half_hours in range(MOST + weights[-1][0]):
-        about = [
-            (row, lasted, share)
-            for row, (offset, share) in enumerate(weights)
-            if TOLD_FROM <= (lasted := half_hours - offset) < MOST
-        ]
-        places = [1 + lasted - LEAST if lasted >= LEAST else 0 for _, lasted, _ in about]
-        shares = [share if lasted >= LEAST else share * stays ** (LEAST - lasted - 0.5) for _, lasted, share in about]
-        found.append((about[0][0] if about else 0, places, shares))
-    return found
+
+    @lru_cache(maxsize=4096)
+    def tells(slot: int, half_hours: int) -> Sequence[tuple[int, float]]:
+        found: list[tuple[int, float]] = []
+        for offset, share in weights:
+            row, lasted = (slot + offset) % SLOTS * _WIDTH, half_hours - offset
+            if LEAST <= lasted < MOST:
+                found.append((row + 1 + lasted - LEAST, share))
+            elif TOLD_FROM <= lasted < LEAST:
+                found.append((row, share * stays ** (LEAST - lasted - 0.5)))
+        return found
+
+    return tells

@@ -1,7 +1,7 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from operator import mul, sub
 from typing import Final, NamedTuple
 
@@ -64,15 +64,14 @@ def covered_s(segments: Iterable[Segment]) -> float:
     return often_s
 
 
-def wait_s(stretches: Iterable[Sequence[float]]) -> float:
+def wait_s(steps_s: Sequence[float]) -> float:
     """How long the next reading is waited for, on average over all moments.
 
     Half an interval where none is lost; one that is lost counts with its square.
 
     Args:
-        stretches: when the meters were read, for each stretch that is covered.
+        steps_s: from each reading to the next, where that is covered.
     """
-    steps_s = list(chain.from_iterable(map(sub, at_s[1:], at_s) for at_s in stretches))
     if max(steps_s, default=0.0) > LONGEST_WAIT_S:
         steps_s = [min(step_s, LONGEST_WAIT_S) for step_s in steps_s]
     whole_s = sum(steps_s)

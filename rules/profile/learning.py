@@ -1,7 +1,6 @@
 """Learns a home's line from its silences. Pure; two milliseconds for 120 days of hourly readings."""
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,15 +9,13 @@ from rules.profile.history import wait_s
 from rules.profile.line import Profile
 from rules.profile.lived import Past, past_of
 from rules.profile.local import IsWorkday, Zone, clock
-from rules.profile.pricing import USUAL, Tuning
+from rules.profile.pricing import EVERY, USUAL, Tuning
 from rules.segment import Segment
 
 HISTORY: Final = timedelta(days=120)
 """No more than this is looked back."""
 LEAST_HISTORY: Final = timedelta(days=14)
 """With less cover than this nothing is learned."""
-LATELY_S: Final = 28 * 86_400.0
-"""How the meters are heard is learned from so much of it: a radio changes at once."""
 
 _DAY_S: Final = 86_400.0
 
@@ -35,19 +32,18 @@ def learn(
         is_workday: whether people go to work on a day.
         tuning: what is the same for all homes.
     """
-    past = past_of(segments, (until - HISTORY).timestamp(), until.timestamp(), clock(zone, is_workday))
+    since_s, half_life_s = (until - HISTORY).timestamp(), tuning.half_life_days * _DAY_S
+    past = past_of(segments, since_s, until.timestamp(), clock(zone, is_workday), half_life_s)
     return profile_of(past, until=until, tuning=tuning)
 
 
-def profile_of(past: Past, *, until: datetime, tuning: Tuning = USUAL) -> Profile | None:
-    """The same of what was lived through in the `HISTORY` before an instant."""
+def profile_of(past: Past, *, until: datetime, tuning: Tuning = USUAL, asked: Sequence[int] = EVERY) -> Profile | None:
+    """The same of what was lived through in the `HISTORY` before an instant, with the lines of some strictnesses."""
     if past.covered_s < LEAST_HISTORY.total_seconds():
         return None
-    until_s = until.timestamp()
-    latest = [at_s[bisect_left(at_s, until_s - LATELY_S) :] for at_s in past.heard_s]
     return Profile(
-        until_s=until_s,
+        until_s=until.timestamp(),
         days=past.covered_s / _DAY_S,
-        lines=drawn(past.lived, until_s, tuning),
-        wait_h=round(wait_s(latest) / 3600.0, 2),  # as it is stored
+        lines=drawn(past.lived, tuning, asked),
+        wait_h=round(wait_s(past.steps_s) / 3600.0, 2),  # as it is stored
     )

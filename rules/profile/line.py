@@ -30,12 +30,13 @@ class Profile:
         until_s: learned from what was measured before this instant, epoch seconds ...
         days: ... over so many days of cover.
         wait_h: how long the next reading was waited for lately, on average over all moments.
-        lines: for each price of `STRICTNESS_H`, the line of workdays and that of free days.
+        lines: for each price of `STRICTNESS_H`, the line of workdays and that of free days; None for one that nobody
+            asked for.
     """
 
     until_s: float
     days: float
-    lines: tuple[tuple[Line, Line], ...]
+    lines: tuple[tuple[Line, Line] | None, ...]
     wait_h: float = MOST_WAIT_H
 
     def too_long_at(
@@ -57,9 +58,15 @@ class Profile:
             strictness: which of the lines: an index of `STRICTNESS_H`.
             min_h: never before it has lasted this many hours ...
             max_h: ... and never after; both short by `rules.dry.tolerance_s`, since meters do not read to the second.
+
+        Raises:
+            ValueError: nobody asked for this line when it was learned.
         """
         day, slot = slot_of(since_s, zone)
-        line = self.lines[strictness][DayKind.WORKDAY if is_workday(day) else DayKind.FREE]
+        pair = self.lines[strictness]
+        if pair is None:
+            raise ValueError(f"no line of strictness {strictness} was learned")
+        line = pair[DayKind.WORKDAY if is_workday(day) else DayKind.FREE]
         too_long_s = instant_s(day, slot + line[slot], zone)
         return min(max(too_long_s, since_s + _short_of_s(min_h)), since_s + _short_of_s(max_h))
 
@@ -84,13 +91,20 @@ class Profile:
         return max(soft_s, since_s + most_h * 3600.0 - tolerance_s(most_h * 3600.0))
 
     def to_json(self) -> dict[str, object]:
-        """As it is stored: a letter for each half hour."""
+        """As it is stored: a letter for each half hour.
+
+        Raises:
+            ValueError: a line is missing.
+        """
+        pairs = [pair for pair in self.lines if pair is not None]
+        if len(pairs) < len(self.lines):
+            raise ValueError("a profile is stored with all its lines")
         return {
             "release": RELEASE,
             "until_s": self.until_s,
             "days": round(self.days, 2),
             "wait_h": round(self.wait_h, 2),
-            "lines": [[_written(line) for line in pair] for pair in self.lines],
+            "lines": [[_written(line) for line in pair] for pair in pairs],
         }
 
     @classmethod

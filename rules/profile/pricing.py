@@ -18,6 +18,8 @@ MOST_H: Final = 24.0
 STRICTNESS_H: Final = (300.0, 600.0, 1200.0, 2400.0, 4800.0)
 """Prices of a false alarm, from strict to lenient: hours of delay for one alarm per hour at risk."""
 USUAL_STRICTNESS: Final = 1
+EVERY: Final = range(len(STRICTNESS_H))
+"""All strictnesses."""
 
 LEAST: Final = int(LEAST_H * 3600.0 / SLOT_S)
 MOST: Final = int(MOST_H * 3600.0 / SLOT_S)
@@ -57,53 +59,32 @@ _WORTH: Final = [SLOT_S / 3600.0 / price_h for price_h in STRICTNESS_H]
 """So many alarms fewer, per hour at risk, are worth half an hour's wait."""
 
 
-def best(ended: Sequence[float], at_risk_h: float, stays: float) -> list[int]:
-    """For each strictness, the half hours after which a silence is too long.
+def best(late: float, ended: Sequence[float], at_risk_h: float, stays: float, strictness: int) -> int:
+    """The half hours after which a silence is too long.
 
     Args:
-        ended: what would still last after `LEAST` half hours of the silences that ended before; then the weight of
-            those that ended so many half hours later, from `LEAST` up to before `MOST`. Those that last for longer cost
-            as much wherever the line lies.
+        late: what would still last after `LEAST` half hours of the silences that ended before.
+        ended: the weight of those that ended so many half hours later, from `LEAST` up to before `MOST`. Those that
+            last for longer cost as much wherever the line lies.
         at_risk_h: hours at risk.
         stays: see `Tuning`.
+        strictness: an index of `STRICTNESS_H`.
     """
     if at_risk_h <= 0.0:
-        return [MOST] * len(STRICTNESS_H)
-    found: list[int] = []
-    alarms, place = _alarms(ended, stays, few=at_risk_h * _WORTH[-1]), 0
-    for worth in _WORTH:
-        # The dearer an alarm, the longer the wait; but not where waiting costs more than all that it may save.
-        fewer, least = at_risk_h * worth, alarms[place]
-        if fewer < least:
-            longer, waited = place, 0.0
-            for lasts in alarms[place + 1 :]:
-                longer += 1
-                waited += fewer
-                if waited >= least:
-                    break
-                if lasts + waited < least:
-                    least, place = lasts + waited, longer
-        found.append(LEAST + place)
-    return found
-
-
-def _alarms(ended: Sequence[float], stays: float, *, few: float) -> list[float]:
-    """How much of the silences lasts for `LEAST` half hours, and for each one more until no more than few do.
-
-    So few are not worth another half hour, whatever it saves.
-    """
-    late, weights, stays_half = ended[0], ended[1:], stays**0.5
-    lasting = sum(weights)
-    alarms: list[float] = []
-    for weight in weights:
-        lasts = lasting + late
-        alarms.append(lasts)
-        if lasts <= few:
-            return alarms
+        return MOST
+    lasting, stays_half = sum(ended), stays**0.5
+    fewer, waited = at_risk_h * _WORTH[strictness], 0.0
+    least, found = lasting + late, LEAST
+    for length, weight in enumerate(ended, LEAST + 1):
+        waited += fewer
+        if waited >= least:
+            break  # waiting costs more than all that it may save
         late *= stays
         if weight:  # at most half hours nothing ends
             # Those that ended within a half hour did so in the middle of it.
             late += weight * stays_half
             lasting -= weight
-    alarms.append(late)
-    return alarms
+        cost = lasting + late + waited
+        if cost < least:
+            least, found = cost, length
+    return found

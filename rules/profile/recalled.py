@@ -13,20 +13,21 @@ from typing import NamedTuple
 
 from rules.course import Course, largest
 from rules.profile.history import LONGEST_STEP_S, USE_L
-from rules.profile.lived import Lived, Past, lived
+from rules.profile.lived import LATELY_S, Lived, Past, lived
 from rules.profile.local import Clock
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L
 
 
-def recalled(course: Course, begin: int, end: int, since_s: float, clock: Clock) -> Past | None:
+def recalled(course: Course, begin: int, end: int, *, since_s: float, until_s: float, clock: Clock) -> Past | None:
     """What `rules.profile.lived.past_of` says of a part of a register, less its base flow.
 
     Args:
         course: of the register, which neither fell nor leapt in the part.
         begin: the first reading of the part ...
         end: ... and behind the last; they alone tell of base flow.
-        since_s: from when on it is learned from.
+        since_s: from when on it is learned from ...
+        until_s: ... and up to when; the part ends before.
         clock: of the home.
 
     Returns:
@@ -49,7 +50,7 @@ def recalled(course: Course, begin: int, end: int, since_s: float, clock: Clock)
     _, lately = _cut(course, largest(spans, latest, end - 1), latest, end)
     return Past(
         covered_s=whole.covered_s[end - 1] - whole.covered_s[first],
-        heard_s=[at_s[first:end]],
+        steps_s=whole.steps_s[bisect_left(at_s, until_s - LATELY_S, first, end) : end - 1],
         lived=[
             lived(at_s, [*alone, common], common, clock).part(0, len(alone)),
             whole.lived.part(nth, last),
@@ -65,6 +66,7 @@ class _Whole(NamedTuple):
         net_l: its totals; they fall only where it fell.
         uses: the readings that show use, ascending.
         lived: the silence from each of them to the next.
+        steps_s: from each reading to the next.
         covered_s: up to each reading, how long they came often enough.
         has_base: whether there is any base flow.
     """
@@ -72,6 +74,7 @@ class _Whole(NamedTuple):
     net_l: Sequence[float]
     uses: Sequence[int]
     lived: Lived
+    steps_s: Sequence[float]
     covered_s: Sequence[float]
     has_base: bool
 
@@ -104,12 +107,13 @@ def _whole(course: Course, clock: Clock) -> _Whole:
         run_l, shown = _cut(course, course.base[begin : end - 1], begin, end)
         net_l += run_l
         uses += shown
-    steps_s = map(sub, course.at_s[1:], course.at_s)
+    steps_s = list(map(sub, course.at_s[1:], course.at_s))
     often_s = (step_s if step_s <= LONGEST_STEP_S else 0.0 for step_s in steps_s)
     return _Whole(
         net_l=net_l,
         uses=uses,
         lived=lived(course.at_s, uses, len(course.at_s) - 1, clock),
+        steps_s=steps_s,
         covered_s=list(accumulate(often_s, initial=0.0)),
         has_base=bool(course.spans),
     )

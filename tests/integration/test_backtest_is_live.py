@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from alerts.findings import Kind, Severity
 from devices.quantities import WATER_TOTAL
+from registry.policy import DEFAULTS
 from rules.backtest.series import Series
 from rules.backtest.simulation import Home, World
 from rules.engine import Engine
@@ -195,4 +196,4 @@ def test_extra_looks_change_nothing_with_a_learned_line(leaves_standing: bool) -
 
 
 def lines(learned: Sequence[Learned]) -> list[object]:
-    return [each.profile and each.profile.lines for each in learned]
+    return [each.profile and each.profile.lines[DEFAULTS.inactivity_strictness] for each in learned]

@@ -87,6 +87,15 @@ def test_two_profiles_are_made_and_what_is_known_is_kept() -> None:
     ]
 
 
+def test_a_line_is_the_same_whether_or_not_the_others_are_asked_for() -> None:
+    whole = learned(history(regular(150)))[1].profile
+    assert whole is not None
+    for strictness, pair in enumerate(whole.lines):
+        alone = learned(history(regular(150), strictness=strictness))[1].profile
+        lines = tuple(pair if each == strictness else None for each in range(len(whole.lines)))
+        assert alone == replace(whole, lines=lines)
+
+
 def test_a_fortnight_must_be_known() -> None:
     assert [each.profile is None for each in learned(history(regular(17)))] == [True, False] or AT > NOON - 3 * 24 * H
     assert [each.profile for each in learned(history(regular(10)))] == [None, None]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.profile import HISTORY, USUAL, Profile, learn
 from rules.profile.history import LONGEST_WAIT_S, Silence, covered_s, silences, wait_s
-from rules.profile.pricing import LEAST, MOST, STRICTNESS_H, best
+from rules.profile.pricing import EVERY, LEAST, MOST, STRICTNESS_H, best
 from rules.segment import Segment
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -54,12 +54,6 @@ def learned(segment: Segment, until: datetime = UNTIL) -> Profile:
 def allowed_h(profile: Profile, day: date, hour: int, strictness: int = 2) -> float:
     since_s = datetime.combine(day, time(hour), tzinfo=ZONE).timestamp()
     return (profile.too_long_at(since_s, zone=ZONE, is_workday=is_workday, strictness=strictness) - since_s) / HOUR
-
-
-def summed(ended: list[float], stays: float = STAYS) -> list[float]:
-    """What `best` goes by, of the weight of the silences that ended after so many half hours, up to `MOST`."""
-    late = sum(weight * stays ** (LEAST - length - 0.5) for length, weight in enumerate(ended[:LEAST]))
-    return [late, *ended[LEAST:MOST]]
 
 
 MONDAY, FRIDAY, SATURDAY = date(2024, 6, 3), date(2024, 6, 7), date(2024, 6, 8)
@@ -161,22 +155,26 @@ def test_a_long_gap_is_no_history() -> None:
     assert covered_s([Segment(at_s, at_s, at_s)]) == 3 * HOUR
 
 
+def bests(ended: list[float], at_risk_h: float, stays: float = STAYS) -> list[int]:
+    """Of the weight of the silences that ended after so many half hours, up to `MOST`."""
+    late = sum(weight * stays ** (LEAST - length - 0.5) for length, weight in enumerate(ended[:LEAST]))
+    return [best(late, ended[LEAST:MOST], at_risk_h, stays, strictness) for strictness in EVERY]
+
+
 def test_the_dearer_an_alarm_the_longer_the_wait() -> None:
     ended = [0.0] * (MOST + 1)
     ended[17], ended[19], ended[24], ended[33] = 8.0, 4.0, 2.0, 0.5
-    found = best(summed(ended), at_risk_h=500.0, stays=STAYS)
-    assert len(found) == len(STRICTNESS_H)
+    found = bests(ended, at_risk_h=500.0)
     assert found == sorted(found)
     assert found[0] >= LEAST
     assert found[-1] > found[0]
-    assert best(summed(ended), at_risk_h=0.0, stays=STAYS) == [MOST] * len(STRICTNESS_H)
+    assert bests(ended, at_risk_h=0.0) == [MOST] * len(STRICTNESS_H)
 
 
 def test_the_best_is_the_least_cost_of_all() -> None:
     ended = [float((length * 7919) % 5) for length in range(MOST + 1)]
     for at_risk_h in (50.0, 2000.0, 1e6):
-        found = best(summed(ended, stays=0.0), at_risk_h=at_risk_h, stays=0.0)
-        for price_h, length in zip(STRICTNESS_H, found, strict=True):
+        for price_h, length in zip(STRICTNESS_H, bests(ended, at_risk_h, stays=0.0), strict=True):
             costs = {tried: tried * 0.5 + price_h / at_risk_h * sum(ended[tried:]) for tried in range(LEAST, MOST + 1)}
             assert costs[length] <= min(costs.values()) + 1e-6
 
@@ -190,18 +188,22 @@ def test_no_other_length_costs_less(ended: list[float], at_risk_h: float) -> Non
     for length, weight in enumerate(ended):
         alarms.append(sum(ended[length:]) + late)
         late = late * STAYS + weight * STAYS**0.5
-    found = best(summed(ended), at_risk_h=at_risk_h, stays=STAYS)
-    for price_h, length in zip(STRICTNESS_H, found, strict=True):
+    for price_h, length in zip(STRICTNESS_H, bests(ended, at_risk_h), strict=True):
         costs_h = {tried: tried * 0.5 + price_h / at_risk_h * alarms[tried] for tried in range(LEAST, MOST + 1)}
         assert costs_h[length] <= min(costs_h.values()) * (1.0 + 1e-9)
 
 
 def test_how_long_a_reading_is_waited_for() -> None:
     assert wait_s([]) == LONGEST_WAIT_S
-    hourly_s = [hour * 3600.0 for hour in range(49)]
-    assert wait_s([hourly_s]) == 1800.0
+    assert wait_s([HOUR] * 48) == 1800.0
     # Every other one lost: an hour. Hours lost now and then weigh with their square; a week counts as a day.
-    assert wait_s([hourly_s[::2]]) == 3600.0
-    lost_s = [at_s for at_s in hourly_s if not 10 * 3600.0 < at_s < 15 * 3600.0]
-    assert wait_s([lost_s]) == (43 + 25) / 48 / 2 * 3600.0
-    assert wait_s([[0.0, 7 * 86_400.0]]) == 12 * 3600.0
+    assert wait_s([2 * HOUR] * 24) == 3600.0
+    assert wait_s([HOUR] * 43 + [5 * HOUR]) == (43 + 25) / 48 / 2 * 3600.0
+    assert wait_s([7 * 86_400.0]) == 12 * 3600.0
+
+
+def test_how_the_meters_are_heard_goes_by_the_last_four_weeks() -> None:
+    hourly = lived(90, always_home)
+    kept = [place for place in range(90 * 24) if place >= 62 * 24 or place % 6 == 0]
+    at_s, totals_l = ([of[place] for place in kept] for of in (hourly.at_s, hourly.low_l))
+    assert learned(Segment(at_s, totals_l, totals_l)).wait_h == learned(hourly).wait_h == 0.5

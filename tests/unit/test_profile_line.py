@@ -2,8 +2,10 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +87,17 @@ def test_it_comes_back_from_storage_as_it_was(profile: Profile) -> None:
     stored = json.dumps(profile.to_json())
     assert len(stored) < 2048
     assert Profile.from_json(json.loads(stored)) == profile
+
+
+def test_a_line_that_nobody_asked_for_is_neither_gone_by_nor_stored() -> None:
+    line = (LEAST,) * SLOTS
+    profile = Profile(until_s=1.0, days=20.0, lines=(None, (line, line), None, None, None))
+    hard_at = partial(profile.hard_at, 0.0, zone=ZoneInfo("UTC"), is_workday=is_workday)
+    assert hard_at(strictness=1) > 0.0
+    with pytest.raises(ValueError, match="strictness 2"):
+        hard_at(strictness=2)
+    with pytest.raises(ValueError, match="all its lines"):
+        profile.to_json()
 
 
 def test_what_another_release_wrote_or_is_not_whole_is_no_profile() -> None:

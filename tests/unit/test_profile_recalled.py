@@ -61,21 +61,25 @@ def course(seed: int) -> Course:
 class Told(NamedTuple):
     """What a past comes to, however it is cut up."""
 
-    silences: list[tuple[float, int, float]]
-    long: list[tuple[float, int]]
-    heard_s: list[float]
+    silences: list[tuple[int, float]]
+    long: list[tuple[int, int, float]]
+    steps_s: list[float]
 
 
 def told(past: Past) -> Told:
     return Told(
-        [row for each in past.lived for row in zip(each.since_s, each.cells, each.at_risk_h, strict=True)],
+        [row for each in past.lived for row in zip(each.cells, each.at_risk_h, strict=True)],
         [
-            (each.since_s[nth], length)
+            (each.cells[nth], length, weight)
             for each in past.lived
-            for nth, length in zip(each.long, each.half_hours, strict=True)
+            for nth, length, weight in zip(each.long, each.half_hours, each.weights, strict=True)
         ],
-        [at_s for stretch in past.heard_s for at_s in stretch],
+        list(past.steps_s),
     )
+
+
+def recall(of: Course, begin: int, end: int, since_s: float) -> Past | None:
+    return recalled(of, begin, end, since_s=since_s, until_s=of.at_s[end - 1] + 1.0, clock=CLOCK)
 
 
 def by_itself(of: Course, begin: int, end: int, since_s: float) -> Past:
@@ -96,7 +100,7 @@ def test_a_part_is_recalled_as_it_is_by_itself(seed: int, first: float, share: f
     end = begin + int(share * (len(of.at_s) - begin))
     assume(end > begin and of.is_steady(of.at_s[begin:end]))
     since_s = of.at_s[begin] + unread_days * DAY
-    past = recalled(of, begin, end, since_s, CLOCK)
+    past = recall(of, begin, end, since_s)
     if past is not None:
         alone = by_itself(of, begin, end, since_s)
         assert told(past) == told(alone)
@@ -112,7 +116,7 @@ def test_most_parts_are_recalled() -> None:
             begin = end - 30 * 24
             if of.is_steady(of.at_s[begin:end]):
                 tried += 1
-                found += recalled(of, begin, end, of.at_s[begin] + 6 * DAY, CLOCK) is not None
+                found += recall(of, begin, end, of.at_s[begin] + 6 * DAY) is not None
     assert found >= 0.8 * tried > 0
 
 
@@ -125,7 +129,7 @@ def test_readings_before_they_count_tell_of_base_flow_all_the_same() -> None:
         total_l += (2.0 if 18 <= day < 22 else 0.0) + (10.0 if clock_h in (7, 20) else 0.0)
         totals_l.append(total_l)
     of = course_of([BEGINS_S + hour * HOUR for hour in hours], totals_l)
-    past = recalled(of, 0, len(totals_l), BEGINS_S + 20 * DAY, CLOCK)
+    past = recall(of, 0, len(totals_l), BEGINS_S + 20 * DAY)
     assert past is not None
     assert told(past) == told(by_itself(of, 0, len(totals_l), BEGINS_S + 20 * DAY))
     assert len(told(past).silences) == 2 * 20
