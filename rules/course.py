@@ -91,10 +91,10 @@ def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:
         begin: the first interval.
         end: behind the last.
     """
-    base = list[float]()
+    base: list[float] = []
     holding: deque[Span] = deque()  # the largest, then the largest of those that end later, and so on
-    following = 0
-    for place in range(begin, end):
+    following, place = 0, begin
+    while place < end:
         while following < len(spans) and spans[following].begin <= place:
             while holding and holding[-1].rate_l_h <= spans[following].rate_l_h:
                 holding.pop()
@@ -102,14 +102,18 @@ def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:
             following += 1
         while holding and holding[0].end <= place:
             holding.popleft()
-        base.append(holding[0].rate_l_h if holding else 0.0)
+        until = min(end, spans[following].begin) if following < len(spans) else end
+        if holding:
+            until = min(until, holding[0].end)
+        base += [holding[0].rate_l_h if holding else 0.0] * (until - place)
+        place = until
     return base
 
 
 def unsteady(totals_l: Sequence[float]) -> list[int]:
     """The places at which a register fell, or leapt."""
-    steady = map(_is_unsteady, map(sub, totals_l[1:], totals_l))
-    return list(compress(count(1), steady))
+    steps_l = map(sub, totals_l[1:], totals_l)
+    return [place for place, step_l in enumerate(steps_l, 1) if not 0.0 <= step_l <= ABSURD_AT_ONCE_L]
 
 
 def surely_l(at_s: Sequence[float], totals_l: Sequence[float], base: Sequence[float]) -> list[float]:
@@ -118,20 +122,17 @@ def surely_l(at_s: Sequence[float], totals_l: Sequence[float], base: Sequence[fl
     A part of the readings tells of no more base flow than all of them do. What an interval shows less than its share,
     the next ones make up for.
     """
-    shown_l: list[float] = []
-    owed_l = 0.0
-    for moved_l, lasted_s, rate_l_h in zip(
-        map(sub, totals_l[1:], totals_l), map(sub, at_s[1:], at_s), base, strict=True
-    ):
-        if _is_unsteady(moved_l):
-            owed_l = 0.0  # no stretch goes on across it
-            shown_l.append(0.0)
-            continue
-        left_l = moved_l - rate_l_h * lasted_s / 3600.0 - owed_l
-        owed_l = max(0.0, -left_l)
-        shown_l.append(max(0.0, left_l - _SUMS_L))
+    moved_l = list(map(sub, totals_l[1:], totals_l))
+    shown_l = [step_l - _SUMS_L if _SUMS_L < step_l <= ABSURD_AT_ONCE_L else 0.0 for step_l in moved_l]
+    owed_l, place = 0.0, 0
+    for flows in compress(count(), base):
+        place = max(place, flows)
+        while place < len(base) and (base[place] or owed_l):
+            if 0.0 <= moved_l[place] <= ABSURD_AT_ONCE_L:
+                left_l = moved_l[place] - base[place] * (at_s[place + 1] - at_s[place]) / 3600.0 - owed_l
+                owed_l = max(0.0, -left_l)
+                shown_l[place] = max(0.0, left_l - _SUMS_L)
+            else:
+                owed_l = 0.0  # no stretch goes on across it
+            place += 1
     return shown_l
-
-
-def _is_unsteady(used_l: float) -> bool:
-    return not 0.0 <= used_l <= ABSURD_AT_ONCE_L
