@@ -158,6 +158,7 @@ def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_ho
             assert _records(asked) <= records
             assert asked.ongoing_since == again.ongoing_since
             assert asked.impairments == again.impairments
+            assert asked.impairments_known == again.impairments_known
             judged, before, count = again._replace(findings=judged.findings if was_known else ()), heard, count + 1
     return count
 
@@ -269,3 +270,8 @@ def test_a_spared_silence_is_not_asked_about_until_it_is_longer() -> None:
         total_l += 5.0 if hour % 10 == 0 else 0.0
         readings.append((NOON - (240 - hour) * H, total_l))
     assert stood(Inactivity(), readings, 1, half_hours=13) > 50
+
+
+def test_of_a_meter_that_is_silent_nobody_can_tell_until_it_is_heard_again() -> None:
+    heard = [reading for reading in life(3) if not 24 * H < NOON - reading[0] < 120 * H]
+    assert stood(Uncovered(), heard, 3) > 150
