@@ -70,6 +70,11 @@ def cistern(random: Random, hour: int) -> float:
     return random.uniform(16.0, 17.0) if hour // 70 % 2 else 0.0
 
 
+def leaks(random: Random, hour: int) -> float:
+    """A leak of a day and more, again and again."""
+    return random.uniform(4.9, 5.3) if hour % 40 < 30 else 0.0
+
+
 def rises(random: Random, hour: int) -> float:
     """What flows without a stop grows until it hides what people use."""
     return random.uniform(0.98, 1.0) * min(20.0, hour / 12.0) if hour % 130 > 4 else 0.0
@@ -202,6 +207,10 @@ def test_a_base_flow_that_leaves_room_is_no_reason_to_ask_again() -> None:
 def test_a_leak_that_is_told_goes_on_until_it_rests_and_gaps_break_a_flow() -> None:
     gaps = [life(seed, drips, missing=0.4) for seed in range(2)]
     assert sum(stood(Leak(), readings, seed) for seed, readings in enumerate(gaps)) > 20
+
+
+def test_after_a_leak_it_is_not_asked_about_daily_until_that_is_forgotten() -> None:
+    assert sum(stood(Leak(), life(seed, leaks), seed) for seed in range(3)) > 40
 
 
 def test_a_fall_that_is_told_is_told_until_somebody_stirs() -> None:
