@@ -11,10 +11,12 @@ from itertools import compress, count
 from operator import sub
 from typing import Final, NamedTuple
 
-from devices.meters import ABSURD_AT_ONCE_L
+from devices.meters import ABSURD_AT_ONCE_L, LONGEST_EXCURSION
 
 _SUMS_L: Final = 1e-6
 """By so much sums of totals may differ by where they begin."""
+_REACH: Final = LONGEST_EXCURSION + 2
+"""A fault is judged alike wherever so many readings before and after it are read."""
 
 
 class Span(NamedTuple):
@@ -37,6 +39,7 @@ class Course(NamedTuple):
         ends: ... and ends.
         base: between each reading and the next, the largest rate of the spans that hold it, L/h.
         surely_l: how much more it showed there than base flow, whatever part of them is looked at.
+        settled: what it truly showed, where that is something else and known.
     """
 
     at_s: Sequence[float]
@@ -47,6 +50,7 @@ class Course(NamedTuple):
     ends: Sequence[int]
     base: Sequence[float]
     surely_l: Sequence[float]
+    settled: "Settled | None" = None
 
     def place(self, at_s: float) -> int:
         """The place of the first of its readings from an instant on."""
@@ -62,6 +66,22 @@ class Course(NamedTuple):
         low = bisect_left(self.at_s, at_s[0])
         place = bisect_right(self.unsteady, low)
         return place == len(self.unsteady) or self.unsteady[place] >= low + len(at_s)
+
+    def settled_part(self, at_s: Sequence[float]) -> slice | None:
+        """Which part of `settled` some of its readings on end tell of by themselves; None where that is not sure."""
+        if self.settled is None:
+            return None
+        true, disturbed = self.settled
+        low = self.place(at_s[0])
+        last = low + len(at_s) - 1
+        first, end = bisect_left(disturbed, low), bisect_right(disturbed, last)
+        if first == end or disturbed[first] - low < _REACH or last - disturbed[end - 1] < _REACH:
+            return None
+        # Where it stood still from the beginning on, it is not read since when; what it took back later is not read.
+        if self.totals_l[disturbed[first] - 1] == self.totals_l[low]:
+            return None
+        part = slice(true.place(at_s[0]), true.place(at_s[-1]) + 1)
+        return part if true.totals_l[part.stop - 1] == self.totals_l[last] else None
 
     def base_within(self, at_s: Sequence[float]) -> Sequence[float]:
         """The base flow that some of its readings on end tell of by themselves; empty where they tell of none."""
@@ -81,6 +101,41 @@ class Course(NamedTuple):
 
     def _largest(self, first: int, last: int, begin: int, end: int) -> Sequence[float]:
         return largest(self.spans[first:last], begin, end)
+
+
+class Settled(NamedTuple):
+    """What a register truly showed that was disturbed now and then, by all its readings (`devices.meters.runs`).
+
+    Attributes:
+        course: of the readings that count; it never fell nor leapt, and of none of its use is anything sure.
+        disturbed: the places, among all its readings, of those that do not count, at which it fell, and at which it is
+            lower than it was.
+    """
+
+    course: Course
+    disturbed: Sequence[int]
+
+
+def settled(shown: Course, true: Course) -> Settled | None:
+    """The one beside the other; None where it leapt, or its totals are no longer those that were shown.
+
+    Args:
+        shown: by all readings.
+        true: by the run of those that count.
+    """
+    if true.unsteady:
+        return None
+    counts = dict(zip(true.at_s, true.totals_l, strict=True))
+    disturbed, highest_l = set(shown.unsteady), float("-inf")
+    for place, (at_s, total_l) in enumerate(zip(shown.at_s, shown.totals_l, strict=True)):
+        true_l = counts.get(at_s)
+        if true_l is not None and true_l > total_l:
+            return None  # it rolled over
+        if true_l is None or total_l < highest_l:
+            disturbed.add(place)
+        else:
+            highest_l = total_l
+    return Settled(true._replace(surely_l=[0.0] * len(true.base)), sorted(disturbed))
 
 
 def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:

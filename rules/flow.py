@@ -17,8 +17,8 @@ from itertools import accumulate, pairwise
 from operator import sub
 from typing import Final, NamedTuple
 
-from devices.meters import EXACT_STEP_L
-from rules.course import Course, Span, largest, surely_l, unsteady
+from devices.meters import EXACT_STEP_L, runs
+from rules.course import Course, Span, largest, settled, surely_l, unsteady
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
@@ -61,7 +61,13 @@ def base_flow(segment: Segment) -> Sequence[float]:
 
 
 def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
-    """All that an exact register showed, with its base flow worked out."""
+    """All that an exact register showed, with its base flow worked out, and without its faults where it has some."""
+    shown = _course_of(at_s, totals_l)
+    found = runs(at_s, totals_l) if shown.unsteady else ()
+    return shown._replace(settled=settled(shown, _course_of(*found[0]))) if len(found) == 1 else shown
+
+
+def _course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
     whole = Segment(at_s, totals_l, totals_l)
     spans = [
         Span(begin + span.begin, begin + span.end, span.rate_l_h)
