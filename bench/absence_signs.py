@@ -3,7 +3,7 @@
 The less counts, the fewer checks after an absence are raised of people who are back; a home that stands empty must show
 none all the same (`rules.library.absence_check`).
 
-    python -m bench.absence_signs ../shared/data/water/homes_hourly.csv.gz
+    python -m bench.absence_signs ../shared/data/water/homes_hourly.csv.gz [--step-l 5]
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from bench.drips import INSTALLED, Series, recorded
+from devices.meters import EXACT_STEP_L
 from rules.flow import net_cover
 from rules.snapshot import Installation, WaterSeries, instant
 from rules.uses import covered_s, inside, uses
@@ -22,8 +23,8 @@ SPAN_S, COVERED_S = 12.5 * HOUR_S, 11 * HOUR_S
 LEAST_L = (1.0, 2.0, 3.0, 5.0)
 
 
-def without_sign(series: Series, random: Random, windows: int) -> tuple[int, Sequence[int]]:
-    """Of how many spans that were covered how many show no use of each size."""
+def without_sign(series: Series, random: Random, windows: int, step_l: float) -> tuple[int, Sequence[int]]:
+    """Of how many spans that were covered how many show no use of each size, by a register in such steps."""
     covered, silent = 0, [0] * len(LEAST_L)
     for _ in range(windows):
         from_s = random.uniform(series.at_s[0] + 3 * DAY_S, series.at_s[-1] - DAY_S)
@@ -33,7 +34,11 @@ def without_sign(series: Series, random: Random, windows: int) -> tuple[int, Seq
             installed_at=INSTALLED,
             interval_s=3600,
             meters_water=True,
-            water=WaterSeries(measured_s=read.at_s, totals_l=read.totals_l),
+            water=WaterSeries(
+                measured_s=read.at_s,
+                totals_l=[total_l // step_l * step_l for total_l in read.totals_l],
+                step_l=step_l if step_l > EXACT_STEP_L else 0.0,
+            ),
         )
         span = inside(net_cover([meter]), instant(from_s), instant(from_s + SPAN_S))
         if covered_s(span) < COVERED_S:
@@ -50,10 +55,11 @@ def main() -> None:
     parser.add_argument("recording", type=Path)
     parser.add_argument("--windows", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--step-l", type=float, default=EXACT_STEP_L, help="floor the totals to such steps")
     options = parser.parse_args()
     print("meter  windows  " + "  ".join(f"{least_l:g} L" for least_l in LEAST_L))
     for meter_id, series in sorted(recorded(options.recording).items()):
-        covered, silent = without_sign(series, Random(options.seed), options.windows)
+        covered, silent = without_sign(series, Random(options.seed), options.windows, options.step_l)
         print(f"{meter_id}  {covered}  " + "  ".join(f"{100 * count / max(covered, 1):.1f} %" for count in silent))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from devices.model import EventKind, JsonValue, Reason
 from ingest.copy_format import unpack_row
-from ingest.mqtt.framing import IrregularPublish
+from ingest.mqtt.irregular import IrregularPublish
 
 
 class Packet(Protocol):

@@ -1,7 +1,7 @@
 """The lines that a home's own habits draw, and the time of day by which its water is first used. Pure."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -9,6 +9,7 @@ from alerts.findings import Severity
 from registry.policy import Policy
 from rules.calendars import is_workday
 from rules.dry import tolerance_s
+from rules.learning import next_change
 from rules.profile import Profile
 from rules.remembered import remembered
 from rules.silence import Limit
@@ -18,6 +19,7 @@ from rules.zones import zone
 USE_L: Final = 1.0
 """As much as this is use."""
 _DAY: Final = timedelta(days=1)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _SILENCES_KNOWN: Final = 64
 """A silence is asked about by several lines, and by each look at it."""
 
@@ -28,10 +30,14 @@ def learned_limit(snapshot: Snapshot, severity: Severity) -> Limit | None:
     Each silence is judged by the profile that counts at the moment it would be too long: so it does not matter when
     anybody looks.
     """
-    profiles, policy = snapshot.profiles, snapshot.policy
+    return limit_by(snapshot.policy, snapshot.time_zone, severity, snapshot.profiles)
+
+
+def limit_by(policy: Policy, time_zone: str, severity: Severity, profiles: Sequence[Learned]) -> Limit | None:
+    """The same of a home in which some profiles count."""
     if not policy.inactivity_learned or not profiles or profiles[-1].profile is None:
         return None
-    return _limit_of(profiles, profiles[-1].profile, severity, policy, snapshot.time_zone)
+    return _limit_of(profiles, profiles[-1].profile, severity, policy, time_zone)
 
 
 @remembered
@@ -52,6 +58,11 @@ def _limit_of(
         return earlier_s if earlier_s < counts_from_s else max(now_too_long(since_s), counts_from_s)
 
     return limit
+
+
+def habits_until(snapshot: Snapshot, now: datetime) -> datetime:
+    """Up to when the habits count that count now."""
+    return next_change(snapshot.home_id, now, snapshot.profiles) if snapshot.policy.inactivity_learned else _NEVER
 
 
 def least_silence_s(policy: Policy) -> float:

@@ -48,7 +48,14 @@ def lines(segments: Sequence[Segment], snapshot: Snapshot) -> list[Drawn]:
     ):
         if limit is not None:
             dry = silences(telling, use_l=habits.USE_L, limit=limit, least_s=shortest_s, emergencies=emergencies)
-            bound = Bound(limit, habits.USE_L - ROUNDING_L, shortest_s, emergencies)
+            by_habits = partial(habits.limit_by, policy, snapshot.time_zone, severity)
+            bound = Bound(
+                limit,
+                habits.USE_L - ROUNDING_L,
+                shortest_s,
+                emergencies,
+                by_habits=None if name is LineName.FIRST_USE else by_habits,
+            )
             drawn.append(Drawn(Line(name, severity, dry), limit(_tail(dry)), bound))
     windows = [window(snapshot, segments, Severity.HARD)]
     if soft is None:

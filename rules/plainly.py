@@ -1,6 +1,6 @@
 """Homes whose only device is a meter that plainly rises: what most rules would say again is told from little. Pure.
 
-What is proven here and in `rules.unchanged`, the rules would find by themselves: the back-test is the same without it,
+What is proven here and in `rules.used`, the rules would find by themselves: the back-test is the same without it,
 only slower. All other homes are asked about again.
 """
 
@@ -14,7 +14,7 @@ from rules.flow import SPAN_S, base_flow, may_be_base_since
 from rules.remembered import remembered
 from rules.rule import Judgement, Word
 from rules.segment import Segment, moved
-from rules.snapshot import Installation, Snapshot, instant
+from rules.snapshot import Installation, Snapshot
 from rules.water import stretches
 
 ANY_FLOW_L_H: Final = 1e-9
@@ -92,5 +92,4 @@ def _while_rising(wait: timedelta, word: Word, at: datetime) -> Judgement | None
 
 def covered_until(word: Word, looked_until: datetime | None) -> datetime:
     """Up to where a rule has judged the series then."""
-    until = instant(word.covered_s)
-    return until if looked_until is None else max(until, looked_until)
+    return word.covered_at if looked_until is None else max(word.covered_at, looked_until)

@@ -4,10 +4,14 @@ A use by less than the volume that counts is put together with those after it, f
 could begin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from rules.silence import Limit, Spans
+from rules.lately import Ended, spared_until
+from rules.remembered import remembered
+from rules.segment import ROUNDING_L, Segment
+from rules.silence import Limit, Spans, came_through
+from rules.snapshot import Learned
 
 SUMS_L: Final = 1e-9
 """By so much sums of totals may differ by the order in which they are made."""
@@ -21,14 +25,24 @@ class Bound(NamedTuple):
         volume_l: so much is use.
         shortest_s: nothing shorter than this crosses it.
         emergencies: as `rules.silence.silences` takes them: None where it tells of all that cross it.
-        spared: up to when it surely does not tell of a silence that began then, although it is crossed.
+        lived: what the home was seen to live through: of what is like that it surely does not tell, although it is
+            crossed; None: it tells of all.
+        by_habits: the same line by other habits, None where they draw none; None where it goes by none.
     """
 
     crosses: Limit
     volume_l: float
     shortest_s: float
     emergencies: Spans | None = None
-    spared: Limit | None = None
+    lived: Segment | None = None
+    by_habits: Callable[[Sequence[Learned]], Limit | None] | None = None
+
+    def anew(self, learned: Sequence[Learned]) -> "Bound | None":
+        """The line where other habits count; None where they draw none."""
+        if self.by_habits is None:
+            return self
+        crosses = self.by_habits(learned)
+        return None if crosses is None else self._replace(crosses=crosses)
 
 
 class Silence(NamedTuple):
@@ -60,6 +74,12 @@ class Quiet(NamedTuple):
     shortest_s: float
     silences: Sequence[Silence]
     news_s: float
+
+    def anew(self, learned: Sequence[Learned]) -> "Quiet | None":
+        """The same where other habits count; None where these draw no line."""
+        lines = [line.anew(learned) for line in self.lines]
+        known = [line for line in lines if line is not None]
+        return self._replace(lines=known) if len(known) == len(lines) else None
 
     @staticmethod
     def since(since_s: float, lines: Sequence[Bound], news_s: float) -> "Quiet":
@@ -124,7 +144,16 @@ def all_after(quiet: Sequence[Quiet], moves: Moves, covered_s: float) -> Sequenc
 
 def _is_crossed(lines: Sequence[Bound], since_s: float, until_s: float) -> bool:
     lasted_s = until_s - since_s
-    for crosses, _, shortest_s, _, spared in lines:
-        if lasted_s >= shortest_s and until_s >= crosses(since_s) and (spared is None or until_s >= spared(since_s)):
+    for line in lines:
+        if lasted_s < line.shortest_s or until_s < line.crosses(since_s):
+            continue
+        if line.lived is None or until_s >= spared_until(_came_through(line.lived, line), since_s):
             return True
     return False
+
+
+@remembered
+def _came_through(lived: Segment, line: Bound) -> Sequence[Ended]:
+    """What was lived through is known from here on: what is told of the base flow before changes none of it."""
+    assert line.emergencies is not None  # noqa: S101 (else nothing is spared)
+    return came_through([lived], use_l=line.volume_l + ROUNDING_L, limit=line.crosses, emergencies=line.emergencies)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, Protocol
 
 from alerts.findings import Finding, Reason
-from rules.snapshot import Snapshot
+from rules.snapshot import Learned, Snapshot
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +30,21 @@ class Word(NamedTuple):
 
     Attributes:
         heard_at: when it was last heard.
-        covered_s: the measured time of its newest reading, epoch seconds.
+        covered_at: the measured time of its newest reading ...
+        covered_s: ... in epoch seconds.
         moved_s: when its register showed another total than at the reading before ...
         moved_l: ... how much more; negative where it fell ...
         before_s: ... when that reading before was measured ...
         surely_l: ... and how much of it is surely no base flow; empty where that is not known.
         flowing_s: since when it may have been flowing without a pause, epoch seconds.
         is_exact: the totals that a look would read now are none that a register of coarse steps could show.
-        learned_anew: other habits count than when the home was judged.
+        silent_until: nothing more is heard up to then.
+        learned: the habits that count, where others did when the home was judged; empty where nobody can tell from
+            little what that changes. None: the same ones.
     """
 
     heard_at: datetime
+    covered_at: datetime
     covered_s: float
     moved_s: Sequence[float] = ()
     moved_l: Sequence[float] = ()
@@ -46,7 +52,8 @@ class Word(NamedTuple):
     flowing_s: float = float("-inf")
     is_exact: bool = False
     surely_l: Sequence[float] = ()
-    learned_anew: bool = False
+    silent_until: datetime = _LONG_AGO
+    learned: Sequence[Learned] | None = None
 
 
 Stands = Callable[[Word, datetime], "Judgement | None"]

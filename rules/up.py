@@ -134,7 +134,7 @@ def _still_up(meter: Installation, nights: Nights, up: _Up, word: Word, at: date
         last = None
     if (use := last or surely) is None:
         return None
-    rise, covered_until = nights.next_rise(instant(use.end_s)), instant(word.covered_s)
+    rise, covered_until = nights.next_rise(instant(use.end_s)), word.covered_at
     if last is None and use.begin_s >= nights.end_before(rise).timestamp():
         rise = nights.next_rise(rise)  # whatever was used later was not used in that night
     if covered_until >= rise and (last is None or is_visit(use, nights)):

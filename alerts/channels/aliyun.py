@@ -13,7 +13,8 @@ from urllib.parse import quote
 from yarl import URL
 
 from alerts.channels.codes import Codes, judged
-from alerts.channels.http import Answer, HttpProvider, checked_url
+from alerts.channels.http import Answer, checked_url
+from alerts.channels.http_provider import HttpProvider
 from alerts.channels.results import Fault, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.templates.named import TEMPLATES

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 from pydantic import JsonValue
 from yarl import URL
 
-from alerts.channels.http import Answer, HttpProvider, are_headers, checked_url
+from alerts.channels.http import Answer, are_headers, checked_url
+from alerts.channels.http_provider import HttpProvider
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.errors import BadProvider

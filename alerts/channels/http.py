@@ -23,7 +23,6 @@ from alerts.channels.results import Fault
 from alerts.errors import BadProvider
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-_BODY_TIMEOUT_S: Final = 3.0
 _OF_STATUS: Final = {
     401: Fault.UNAUTHORIZED,
     403: Fault.UNAUTHORIZED,
@@ -177,44 +176,6 @@ class HttpClient:
             retry_after_s=retry_after_s(response.headers.get("Retry-After", "")),
             request_id=response.headers.get("X-Request-Id", ""),
         )
-
-
-class HttpProvider:
-    """What all providers over HTTP share: a name, a client with limits, and faults instead of exceptions.
-
-    Args:
-        name: Unique among the providers of a site.
-        timeout_s: How long one attempt may take in all.
-        max_connections: How many attempts run at once.
-    """
-
-    def __init__(self, *, name: str, timeout_s: float = 10.0, max_connections: int = 64) -> None:
-        self.name = name
-        self._client = HttpClient(timeout_s=timeout_s, body_timeout_s=_BODY_TIMEOUT_S, max_connections=max_connections)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
-
-    async def _ask(
-        self,
-        method: str,
-        url: URL | str,
-        *,
-        content: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-    ) -> Answer | Fault:
-        """As `HttpClient.ask`."""
-        return await self._client.ask(method, URL(url), content=content, headers=headers, auth=auth)
 
 
 def checked_url(url: str, what: str) -> URL:

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from alerts.channels.http import Answer, HttpProvider, checked_url
+from alerts.channels.http import Answer, checked_url
+from alerts.channels.http_provider import HttpProvider
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.templates.segments import Alphabet, alphabet_of

@@ -10,7 +10,8 @@ from typing import Final
 
 from alerts.channels.aliyun import parameters_for, template_code
 from alerts.channels.codes import Codes, judged
-from alerts.channels.http import Answer, HttpProvider, checked_url
+from alerts.channels.http import Answer, checked_url
+from alerts.channels.http_provider import HttpProvider
 from alerts.channels.results import Fault, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from alerts.channels.http import Answer, HttpProvider, checked_url
+from alerts.channels.http import Answer, checked_url
+from alerts.channels.http_provider import HttpProvider
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms
 from alerts.errors import BadProvider

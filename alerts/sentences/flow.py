@@ -48,6 +48,15 @@ TEMPLATES: Final[dict[str, Template]] = {
         en="at meter {device} {base_l:litres} flow every hour without a stop: use is hidden by it",
         zh="水表{device}每小时持续流出{base_l:litres}：无法分辨是否有人用水",
     ),
+    "monitoring_never_still": Template(
+        en=(
+            "meter {device} has not stood still for 3 h in {lasted_s:duration}: by its steps of {step_l:litres}, "
+            "use cannot be told from a constant flow"
+        ),
+        zh=(
+            "水表{device}在{lasted_s:duration}内从未静止满3小时：最小读数为{step_l:litres}，无法区分有人用水与持续出水"
+        ),
+    ),
     "latency_by": Template(
         en=(
             "if somebody fell now, the missing use of water would be noticed by {by} at the latest: the meter reads "

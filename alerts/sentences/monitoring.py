@@ -31,6 +31,13 @@ TEMPLATES: Final[dict[str, Template]] = {
         en="meter {device} moves in steps of {step_l:litres}: less than {limit_l:litres} cannot be told by it",
         zh="水表{device}的最小读数为{step_l:litres}：无法判断用水是否少于{limit_l:litres}",
     ),
+    "monitoring_meter_seems_coarse": Template(
+        en=(
+            "meter {device} has lately shown nothing but multiples of {step_l:litres}: while it does, less than "
+            "{limit_l:litres} cannot be told by it"
+        ),
+        zh="水表{device}近期读数均为{step_l:litres}的整数倍：在此情况下无法判断用水是否少于{limit_l:litres}",
+    ),
     "monitoring_valve_shut": Template(
         en="the valve of meter {device} is shut: use is not judged",
         zh="水表{device}的阀门已关闭：无法判断用水",

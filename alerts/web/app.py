@@ -16,7 +16,8 @@ from starlette.routing import Route
 from alerts.errors import BadCallback
 from alerts.web.callbacks import Callbacks
 from alerts.web.options import WebOptions
-from alerts.web.pages import Pages, message
+from alerts.web.pages import Pages
+from alerts.web.rendering import message
 from storage.pool import is_passing_fault, open_pool
 
 log = structlog.get_logger()

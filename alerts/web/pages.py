@@ -1,19 +1,14 @@
 """The pages behind signed links: GET shows the case, POST alone acts."""
 
-import hashlib
 import secrets
-from base64 import b64encode
 from datetime import datetime
-from importlib import resources
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from psycopg import AsyncConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from alerts import links
 from alerts.errors import NoSuchAlert
@@ -29,36 +24,13 @@ from alerts.web import words
 from alerts.web.database import Pool, run
 from alerts.web.limits import RateLimit, body_of
 from alerts.web.options import WebOptions
-from alerts.web.shapes import Page, Pressed, Reader
+from alerts.web.rendering import rendered
+from alerts.web.shapes import Pressed, Reader
 from alerts.web.view import page_of
 from alerts.web.words import Tongue
 from storage import sql
 
 _Q = sql.load(__package__, "pages.sql")
-_CSS: Final = resources.files(__package__).joinpath("templates/page.css").read_text(encoding="utf-8").strip()
-_CSS_HASH: Final = b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
-HEADERS: Final = {
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_CSS_HASH}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-robots-tag": "noindex, nofollow, noarchive",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
-#: Ours, and no character in it needs escaping inside of a style element.
-_SAFE_CSS: Final = Markup(_CSS)  # noqa: S704
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("alerts.web", "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 _MAX_FIELDS: Final = 20
 _MAX_COMMENT: Final = 500
 _BY_LINK: Final = {str(wish): wish for wish in (Wish.ACKNOWLEDGE, Wish.ON_THE_WAY, Wish.ON_SCENE, Wish.DECLINE)}
@@ -179,26 +151,12 @@ class Pages:
             ),
             pressed=pressed,
         )
-        return _rendered("alert.html", tongue, page=page)
+        return rendered("alert.html", tongue, page=page)
 
 
 _TONGUES: Final = frozenset({"zh", "en"})
 _OUTCOMES: Final = frozenset(str(outcome) for outcome in Outcome if outcome.by_person)
 _RESULTS: Final = frozenset(str(result) for result in Result)
-
-
-def message(name: str, status: int, *, headers: dict[str, str] | None = None) -> Response:
-    """A page that says one thing, in both languages."""
-    chinese, english = words.texts("zh")[name], words.texts("en")[name]
-    response = _rendered("message.html", "zh", message=chinese, other=english)
-    response.status_code = status
-    response.headers.update(headers or {})
-    return response
-
-
-def _rendered(template: str, tongue: Tongue, **values: Page | str) -> HTMLResponse:
-    text = _TEMPLATES.get_template(template).render(t=words.texts(tongue), tongue=tongue, css=_SAFE_CSS, **values)
-    return HTMLResponse(text, headers=HEADERS)
 
 
 def _tongue(request: Request, language: str) -> Tongue:

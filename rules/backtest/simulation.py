@@ -62,7 +62,7 @@ class Home:
         self._series = series
         self._readings = readings = Readings(series, volume_l=world.policy.inactivity_volume_l)
         surely_l = () if readings.course is None else readings.course.surely_l
-        self._words = Words(series.measured_s, series.totals_l, series.received_s, surely_l)
+        self._words = Words(series.measured_s, series.totals_l, series.received_s, surely_l, world.late_window)
         self._begins_at = series.begins_at
         self._standings = Standings(world.rules, readings, self._words, world.late_window)
         self._tells = world.leaves_standing and readings.in_time
@@ -176,7 +176,7 @@ class Home:
         counted, known = counting(self._profiles, now), self._counted
         self._counted = counted
         if counted[-1:] != known[-1:]:
-            self._standings.learned_anew(now)
+            self._standings.learned_anew(counted, now)
         self._counts_until = min((each.from_at for each in self._profiles if each.from_at > now), default=_NEVER)
 
     def snapshot(self, now: datetime) -> Snapshot:

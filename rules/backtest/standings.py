@@ -18,8 +18,10 @@ from rules.backtest.series import Readings
 from rules.backtest.words import Heard, Words
 from rules.evaluate import Look, Standing
 from rules.rule import Judgement, Rule
+from rules.snapshot import Learned
 
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
+_LATELY: Final = timedelta(days=2)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -73,6 +75,7 @@ class Standings:
         self._dues: list[tuple[datetime, str]] = []  # a heap; without those that could not tell
         self._heard: Heard | None = None
         self._heard_from_s = self._heard_until_s = float("-inf")
+        self._learned: Sequence[Learned] = ()
 
     def of(self, readings: Readings, words: Words) -> "Standings":
         """The same for another future."""
@@ -114,13 +117,16 @@ class Standings:
                 if asked.moves != known:
                     # Rules that are asked at one moment were often asked at one moment before.
                     known, word = asked.moves, words.since(asked.moves, heard)
-                news = word._replace(learned_anew=True) if asked.learned_anew else word
+                news = word._replace(learned=self._learned) if asked.learned_anew else word
                 again = None if stands is None else stands(news, now)
                 if again is None:
                     heappop(dues)
                     is_all = False
                     continue
-                until = max(min(again.next_due, now + asked.max_latency), now + _SHORTEST_WAIT)
+                until = again.next_due
+                wait = until - now
+                if not _SHORTEST_WAIT <= wait <= asked.max_latency:
+                    until = now + max(min(wait, asked.max_latency), _SHORTEST_WAIT)
                 if again.heard_within is not None:
                     until = max(until, words.unheard_at(readings, again.heard_within))
                 heapreplace(dues, (until, name))
@@ -155,8 +161,12 @@ class Standings:
         self._dues = [(asked.until, name) for name, asked in kept.items()]
         heapify(self._dues)
 
-    def learned_anew(self, now: datetime) -> None:
-        """Other habits count from now on: each rule is asked whether that changes anything."""
+    def learned_anew(self, learned: Sequence[Learned], now: datetime) -> None:
+        """Other habits count from now on: each rule is asked whether that changes anything.
+
+        Where nobody has judged the home lately, what was over days ago may be news.
+        """
+        self._learned = learned if self.judged_until(now) >= now - _LATELY else ()
         for asked in self._asked.values():
             asked.until, asked.learned_anew = now, True
         self._dues = [(now, name) for name in self._asked]

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, compress, count
 from operator import ne, sub
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ _STEPS_L: Final = (10.0, 100.0)
 _ROUNDING_L: Final = 1e-3
 _DAY_S: Final = 86_400.0
 _NEVER_S: Final = float("-inf")
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Heard(NamedTuple):
@@ -39,6 +40,7 @@ class Words:
         totals_l: what it showed.
         received_s: ascending.
         surely_l: how much of that, between each reading and the next, is surely no base flow; empty: not known.
+        late_window: where nothing was heard for so long, nothing is told from little.
     """
 
     def __init__(
@@ -47,8 +49,12 @@ class Words:
         totals_l: Sequence[float],
         received_s: Sequence[float],
         surely_l: Sequence[float] = (),
+        late_window: timedelta = timedelta(days=35),
     ) -> None:
         self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
+        self._measured_at = [instant(each_s) for each_s in measured_s]
+        same = received_s is measured_s or received_s == measured_s
+        self._received_at = self._measured_at if same else [instant(each_s) for each_s in received_s]
         has_moved = list(map(ne, totals_l[1:], totals_l))
         self._moves = list(accumulate(has_moved, initial=0))  # up to each reading
         self._most = self._moves[-1]
@@ -59,6 +65,7 @@ class Words:
         self._surely_l = [surely_l[place - 1] for place in places] if surely_l else []
         self._flowing_s = self._after_pauses()
         self._gaps: dict[float, Sequence[int]] = {}
+        self._late_window = late_window
 
     def standing_still(self, place: int, totals_l: Sequence[float]) -> "Words":
         """The same of a register that no longer moves from the reading at `place` on.
@@ -72,17 +79,22 @@ class Words:
     def heard(self, readings: int) -> Heard:
         """What so many readings, and the moves that they show, tell by themselves."""
         moves, last = self.moves(readings), readings - 1
+        covered_at, received_at = self._measured_at[last], self._received_at
+        next_at = received_at[readings] if readings < len(received_at) else _NEVER
         return Heard(
             readings,
             moves,
             Word(
-                instant(self._received_s[last]),
+                received_at[last],
+                covered_at,
                 self._measured_s[last],
                 (),
                 (),
                 (),
                 self.flowing_s(moves, readings),
                 self.is_exact(moves, readings),
+                (),
+                min(next_at, covered_at + self._late_window) - datetime.resolution,
             ),
         )
 
@@ -94,7 +106,7 @@ class Words:
             received_s = self._received_s
             gaps = [*compress(count(), map(within_s.__lt__, map(sub, received_s[1:], received_s))), len(received_s) - 1]
             self._gaps[within_s] = gaps
-        return instant(self._received_s[gaps[bisect_left(gaps, readings - 1)]]) + within
+        return self._received_at[gaps[bisect_left(gaps, readings - 1)]] + within
 
     def moves(self, readings: int) -> int:
         """How many moves so many readings show."""
@@ -105,16 +117,18 @@ class Words:
         _, moves, word = heard
         if before == moves:
             return word
-        new = slice(before, moves)
+        heard_at, covered_at, covered_s, _, _, _, flowing_s, is_exact, _, silent_until, _ = word
         return Word(
-            word.heard_at,
-            word.covered_s,
-            self._moved_s[new],
-            self._moved_l[new],
-            self._before_s[new],
-            word.flowing_s,
-            word.is_exact,
-            self._surely_l[new],
+            heard_at,
+            covered_at,
+            covered_s,
+            self._moved_s[before:moves],
+            self._moved_l[before:moves],
+            self._before_s[before:moves],
+            flowing_s,
+            is_exact,
+            self._surely_l[before:moves],
+            silent_until,
         )
 
     def flowing_s(self, moves: int, readings: int) -> float:

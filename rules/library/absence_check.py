@@ -1,7 +1,8 @@
 """Absence check: an absence is over, and nothing says that anybody has come back.
 
 A sign of life is certain use of water (`rules.uses`), movement, or a button that was pressed, tested or used. Only time
-that the meters cover counts: of a home whose meters are silent, or that has none, nobody knows.
+that the meters cover counts: of a home whose meters are silent, too coarse to show who is back, or that has none,
+nobody knows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ from rules.zones import zone
 
 LEAST_L: Final = 2.0
 """As much as this is a sign of life. With 5 L, one in six half-days of a real single home (D01) would show none."""
+STEP_L: Final = 2.5
+"""A register in larger steps may stand still beside a sign of life: by 5 L one half-day in three of D01 shows none."""
 _BACK_WITHIN: Final = timedelta(hours=1)  # a press is not awaited as a reading is
 _SIGNS: Final = frozenset({EventKind.TEST_PRESS, EventKind.BUTTON_PRESS, EventKind.BUTTON_ACTION})
 
@@ -36,7 +39,7 @@ class AbsenceCheck:
     """
 
     name = "absence_check"
-    release = 1
+    release = 2
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -66,10 +69,11 @@ class AbsenceCheck:
         meters = [device for device in snapshot.installations if device.meters_water]
         segments = inside(net_cover(meters), ended_at, now)
         back_at, surely_first = _back(snapshot, segments, ended_at)
-        quiet = timedelta(seconds=covered_s(inside(segments, ended_at, now if back_at is None else back_at)))
-        if segments and not is_read:
+        telling = [segment for segment in segments if segment.step_l <= STEP_L]
+        quiet = timedelta(seconds=covered_s(inside(telling, ended_at, now if back_at is None else back_at)))
+        if telling and telling[0] is segments[0] and not is_read:
             # Earlier looks know that there was no sign of life in what cannot be read any more.
-            quiet += instant(segments[0].at_s[0]) - ended_at
+            quiet += instant(telling[0].at_s[0]) - ended_at
         fires = quiet >= _earliest(snapshot)
         covered_until = instant(segments[-1].at_s[-1]) if segments else None
         judged_until = covered_until and max(covered_until, snapshot.looked_until or covered_until)

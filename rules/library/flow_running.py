@@ -83,7 +83,7 @@ def _nothing_yet(known: Plain, flowing: Flowing, wait_s: float, word: Word, at: 
         return None
     return Judgement(
         next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.begun_s + wait_s)),
-        judged_until=instant(word.covered_s),
+        judged_until=word.covered_at,
         stands=partial(_nothing_yet, known, later, wait_s),
     )
 

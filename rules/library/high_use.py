@@ -108,7 +108,7 @@ def _within(latest: _Used, limit_l: float, word: Word, at: datetime) -> Judgemen
     begin = bisect_left(at_s, word.covered_s - _LONGEST_DAY_S)
     return Judgement(
         next_due=at + _SOON_ENOUGH,
-        judged_until=instant(word.covered_s),
+        judged_until=word.covered_at,
         stands=partial(_within, _Used(at_s[begin:], used_l[begin:]), limit_l),
     )
 

@@ -18,12 +18,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules import habits, held, presence, unchanged
+from rules import habits, held, presence, still, used
 from rules.episodes import Episode, LineName, episodes
 from rules.expected import next_word
 from rules.flow import SPAN_S, may_be_base_since, net_cover
 from rules.held import Fate
-from rules.learning import next_change
 from rules.lines import crosses_s, lines, window
 from rules.rule import Judgement, Stands
 from rules.segment import Segment
@@ -83,7 +82,7 @@ class Inactivity:
                 raised = _finding(snapshot, episode, Verdict.RAISE, since=ongoing_since, meters=serving, now=now)
                 told_alone, due = _unless_area(snapshot, raised, episode, serving, now=now, due=due)
                 findings += told_alone
-            stands = unchanged.while_still(
+            stands = still.while_still(
                 snapshot,
                 now,
                 crosses_s=crosses_s(drawn, segments),
@@ -104,12 +103,11 @@ class Inactivity:
             if decided and any(each.earliest_s <= segments[-1].at_s[-1] for each in drawn):
                 # Crossed, but spared: nothing is told while it goes on, up to where that ends.
                 ahead_s = crosses_s(drawn, segments)
-                stands = unchanged.while_still(snapshot, now, crosses_s=ahead_s, told=True, ongoing_since=None)
+                stands = still.while_still(snapshot, now, crosses_s=ahead_s, told=True, ongoing_since=None)
             if decided and stands is None:
                 bounds = [each.bound for each in drawn]
-                stands = unchanged.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
-        if snapshot.policy.inactivity_learned:
-            due = min(due, next_change(snapshot.home_id, now, snapshot.profiles))
+                stands = used.while_used(snapshot, now, judged=segments[-1], bounds=bounds)
+        due = min(due, habits.habits_until(snapshot, now))
         return Judgement(
             findings=tuple(findings),
             next_due=due,

@@ -86,7 +86,7 @@ def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at
         return None
     return Judgement(
         next_due=max(next_after(word.heard_at, known.meter.interval, at), instant(later.rested_s + length_s)),
-        judged_until=instant(word.covered_s),
+        judged_until=word.covered_at,
         stands=partial(_rests_often, known, later, length_s),
     )
 
@@ -100,7 +100,7 @@ def _flows_on(
         return None
     return Judgement(
         next_due=next_after(word.heard_at, known.meter.interval, at),
-        judged_until=instant(word.covered_s),
+        judged_until=word.covered_at,
         ongoing_since=ongoing_since,
         stands=partial(_flows_on, known, later, ongoing_since),
     )

@@ -128,7 +128,7 @@ def _alone(home: _Home, device: _Device, hearing: Hearing, now: datetime) -> Jud
 def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: datetime) -> Judgement:
     if home.is_told and home.known_since is not None and word.heard_at == device.heard_at:
         # What was told of it stays so until it is heard.
-        due = next_after(word.heard_at, device.interval, at)
+        due = next_after(word.heard_at, device.interval, max(at, word.silent_until))
         stands = partial(_told_again, home, device, lag)
         return Judgement(next_due=due, ongoing_since=home.known_since, stands=stands)
     assert home.hearing is not None  # noqa: S101 (else nothing can be told)

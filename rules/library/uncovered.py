@@ -25,7 +25,7 @@ class Uncovered:
     """Finds meters by which nobody can tell use, and those that are heard but have covered nothing for two windows."""
 
     name = "uncovered"
-    release = 4
+    release = 5
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -74,7 +74,7 @@ class Uncovered:
 def _covered(known: Plain, bound: timedelta, silence: timedelta, word: Word, at: datetime) -> Judgement | None:
     if not goes_on(word):
         return None
-    covered, interval = instant(word.covered_s), known.meter.interval
+    covered, interval = word.covered_at, known.meter.interval
     if at <= covered + bound:
         return Judgement(next_due=max(covered + bound, at + interval), stands=partial(_covered, known, bound, silence))
     return None if at <= word.heard_at + silence else _unheard(interval, word.heard_at, word, at)
@@ -143,7 +143,7 @@ def _too_coarse(meter: Installation, limit_l: float) -> Impairment:
         about=meter.device,
         since=meter.installed_at,
         reason=Reason(
-            id="monitoring_meter_too_coarse",
+            id="monitoring_meter_too_coarse" if _is_step_sure(meter) else "monitoring_meter_seems_coarse",
             values={"device": meter.device, "step_l": meter.water.step_l, "limit_l": limit_l},
         ),
     )

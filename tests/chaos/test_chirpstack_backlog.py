@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.quantities import WATER_TOTAL
-from tests.chaos.test_end_to_end_press import BACKLOG, environment, homes_told, judged_and_told, ready, told
+from tests.chaos.presses import BACKLOG, environment, homes_told, judged_and_told, ready, told
 from tests.servers import Mosquitto, eventually
 from tests.stages import Hook, Stage
 from tests.traffic import BUSY_BROKER, Meters, Publisher, assert_stored, count, install, stored

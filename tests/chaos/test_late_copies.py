@@ -11,21 +11,17 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import pytest
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from ingest import listening, repetition, session, subscriptions, worker
 from ingest.mqtt.options import Endpoint
-from tests.integration.test_urgent_subscriptions import bulk_heard_until, bulk_lane_held, events_number, install
+from tests.lanes import EVENTS, Database, bulk_heard_until, bulk_lane_held, events_number, install
 from tests.servers import Mosquitto, eventually
 from tests.traffic import Publisher, add_devices, count
 
 BUTTON, METER = "hall/sos", "leak-1"
 PRESSED = json.dumps({"action": "emergency", "battery": 100, "linkquality": 60}).encode()
 LATE_S = 0.4
-EVENTS = "SELECT count(*) FROM event"
 StartMosquitto = Callable[..., Mosquitto]
-Database = AsyncConnection[TupleRow]
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.dashboards import grafana
-from tests.integration.test_prometheus import CONFIG, files, program
-from tests.unit.test_metrics_page import measured
+from tests.measured import measured
+from tests.prometheus import CONFIG, files, program
 
 _PROMQL: Final = [each for file in grafana.FILES for each in grafana.queries(file) if each.source == "prometheus"]
 

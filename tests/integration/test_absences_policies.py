@@ -19,7 +19,7 @@ from storage.pool import connect
 from tests.integration.cli import anju
 from tests.rule_town import MIN, H, Town
 
-DRY = [20.0] * 8 + [0.0] * 52
+DRY = [21.0] * 8 + [0.0] * 52
 DAY = timedelta(days=1)
 LANE = "city/north/lane"
 
@@ -61,7 +61,7 @@ async def test_an_absence_noted_afterwards_ends_the_inactivity_and_asks_when_nob
     assert await town.alerts() == [(f"home/{home}", "inactivity", "closed")]
     # Thirteen hours later, twelve after the absence: the meter has gone on reporting that nothing is used.
     device = await one(town, "SELECT device_id FROM device")
-    await town.readings(device, [(town.now + n * 15 * MIN, 1160.0) for n in range(53)], delay=timedelta())
+    await town.readings(device, [(town.now + n * 15 * MIN, 1168.0) for n in range(53)], delay=timedelta())
     town.now += 13 * H + 10 * MIN
     await town.heard()
     await look(town)

@@ -12,9 +12,9 @@ from registry.policy import DEFAULTS
 from rules.area_water import EVERY, AreaWater
 from rules.areas import Town
 from rules.shut_off import Metered, Read, shut_off
-from tests.acceptance.test_water_shut_off import DAY, MONDAY, Street
 from tests.rule_town import H
 from tests.servers import REPOSITORY, missing
+from tests.street import DAY, MONDAY, Street
 
 NOW = MONDAY + 9 * DAY + 12 * H
 WEEK_S = 7 * 86_400.0

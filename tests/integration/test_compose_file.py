@@ -13,7 +13,7 @@ from typer.main import get_command
 from anju.cli import app
 from config.settings import Settings, variable_of
 from tests import compose
-from tests.integration.test_prometheus import promtool
+from tests.prometheus import promtool
 from tests.servers import REPOSITORY
 
 ONE_SHOTS: Final = frozenset({"migrate", "roles", "operator"})

@@ -149,7 +149,10 @@ async def test_a_meter_too_coarse_for_the_limit_is_neither_calm_nor_inactive(tow
     days = [(town.now - day * 24 * H, 1_214_000.0 + 1000.0 * ((30 - day) // 8)) for day in range(30, 1, -1)]
     await town.readings(device, [*days, *quarters(town, [1_217_000.0] * QUARTERS)])
     assert await look(town) == [(f"home/{home}", "monitoring_impaired", "open")]
-    assert await reasons(town) == ["meter cubic moves in steps of 1000 L: less than 10 L cannot be told by it"]
+    assert await reasons(town) == [
+        "meter cubic has lately shown nothing but multiples of 1000 L: "
+        "while it does, less than 10 L cannot be told by it"
+    ]
 
 
 async def test_a_fine_meter_that_happens_to_stand_at_a_round_total_is_judged(town: Town) -> None:

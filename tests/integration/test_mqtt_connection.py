@@ -22,7 +22,7 @@ from ingest.errors import (
     SessionTakenOver,
 )
 from ingest.mqtt.connection import Connection
-from ingest.mqtt.framing import IrregularPublish
+from ingest.mqtt.irregular import IrregularPublish
 from ingest.mqtt.options import ConnectionOptions, Endpoint, Subscription
 from ingest.mqtt.window import Delivery
 from tests.mqtt_peers import publish_all

@@ -15,32 +15,11 @@ import pytest
 
 from anju.health import DatabaseReady
 from tests.dashboards import grafana
-from tests.servers import REPOSITORY, Mosquitto, Postgres, free_port, missing, wait_until
+from tests.prometheus import CONFIG, files, program, promtool
+from tests.servers import Mosquitto, Postgres, free_port, wait_until
 from tests.stages import SECRET, Hook, Role, Stage, settings
 
-CONFIG: Final = REPOSITORY / "config" / "prometheus"
 ROLES: Final[tuple[Role, ...]] = ("ingest", "rules", "alerts", "probe", "keep")
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    return found if found is not None else missing(f"{name} is not installed (Debian's package prometheus)")
-
-
-def promtool(*arguments: str) -> str:
-    """What promtool says; it must be content."""
-    done = subprocess.run(
-        [program("promtool"), *arguments], cwd=CONFIG, capture_output=True, text=True, timeout=60, check=False
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    return said
-
-
-def files(folder: str) -> list[str]:
-    found = [str(file.relative_to(CONFIG)) for file in sorted((CONFIG / folder).glob("*.yml"))]
-    assert found
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from pydantic import JsonValue
 
-from alerts.channels import http
+from alerts.channels import http_provider
 from alerts.channels.aliyun import AliyunKeys, AliyunOptions, AliyunSms
 from alerts.channels.results import Accepted, Fault, GiveUp, Result, TryAgain
 from alerts.channels.sms_provider import Sms, SmsProvider
@@ -321,7 +321,7 @@ async def test_a_taken_message_stays_taken_when_the_answer_breaks_off() -> None:
 
 
 async def test_a_taken_message_stays_taken_when_the_answer_dawdles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(http_provider, "_BODY_TIMEOUT_S", 0.2)
 
     async def dawdle(_: Received, writer: asyncio.StreamWriter) -> None:
         writer.write(b'HTTP/1.1 201 Created\r\ncontent-length: 500\r\n\r\n{"sid": "S')

@@ -29,6 +29,7 @@ SPANS = [
     "refused_s",
     "untried_s",
     "flow_s",
+    "lasted_s",
     "interval_s",
     "delay_s",
     "line_s",

@@ -17,7 +17,7 @@ from rules.motion.errors import BadTrials
 from rules.motion.figures import Judged, by, figures
 from rules.motion.track import Sample
 from rules.motion.trials import Trial, read_samples, read_trials
-from tests.unit.test_motion_verdict import fall, jogging, lying_down, recorded
+from tests.unit.motion_worlds import fall, jogging, lying_down, recorded
 
 FALLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "falls"
 HEADER = ["trial", "subject", "age", "position", "activity", "is_fall", "hz"]

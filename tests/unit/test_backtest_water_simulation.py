@@ -173,6 +173,9 @@ def test_what_a_rule_said_stands_until_more_data_can_change_it() -> None:
         assert one[1].alerts == other[1].alerts
 
 
+SILENCES = {"monitoring_lost", "inactivity"}
+
+
 class ByLook:
     """A rule of which nothing stands, or that is asked from little at each of its dues."""
 
@@ -188,7 +191,7 @@ class ByLook:
         return judgement._replace(heard_within=None, stands=stands and partial(self._again, stands))
 
     def _again(self, stands: Stands, word: Word, at: datetime) -> Judgement | None:
-        again = stands(word, at)
+        again = stands(word._replace(silent_until=START), at)
         return again and self._plain(again)
 
 
@@ -208,7 +211,7 @@ def test_what_a_rule_tells_without_a_look_is_what_it_finds_by_one(tells: bool, u
             measured_s=[whole.measured_s[place] + 7.0 * (place % 5) for place in kept],
             totals_l=[whole.totals_l[place] for place in kept],
         )
-        rules = [ByLook(rule, tells=tells) if rule.name == "monitoring_lost" else rule for rule in HOME_RULES]
+        rules = [ByLook(rule, tells=tells) if rule.name in SILENCES else rule for rule in HOME_RULES]
         tested = Plan(world=World(time_zone="UTC"), upload=upload)
         one = back_test(meter, tested)
         other = back_test(meter, replace(tested, world=replace(tested.world, rules=rules)))
@@ -217,6 +220,26 @@ def test_what_a_rule_tells_without_a_look_is_what_it_finds_by_one(tells: bool, u
         assert one[1].alerts == other[1].alerts
         silences += sum(each.kind is Kind.MONITORING_LOST for each in one[1].alerts)
     assert silences > 3
+
+
+def test_a_silence_longer_than_readings_may_be_late_is_told_as_by_looks() -> None:
+    hours = [hour for day in [HOME] * 12 + [AWAY] * 40 + [HOME] * 4 for hour in day]
+    whole = record(hours)
+    silent = range(12 * 24 + 30, 52 * 24 + 9)
+    kept = [place for place in range(len(hours)) if place not in silent]
+    meter = replace(
+        whole,
+        measured_s=[whole.measured_s[place] for place in kept],
+        totals_l=[whole.totals_l[place] for place in kept],
+    )
+    tested = plan()
+    rules = [ByLook(rule, tells=False) if rule.name in SILENCES else rule for rule in HOME_RULES]
+    one = back_test(meter, tested)
+    other = back_test(meter, replace(tested, world=replace(tested.world, rules=rules)))
+    assert one is not None
+    assert other is not None
+    assert one[1].alerts == other[1].alerts
+    assert {each.kind for each in one[1].alerts} >= {Kind.MONITORING_LOST, Kind.INACTIVITY}
 
 
 class Stumbling:

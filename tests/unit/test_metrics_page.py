@@ -1,40 +1,13 @@
 """What docs/metrics.md, the alerts and their runbooks say is what the roles measure."""
 
-import importlib
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
-from prometheus_client.metrics import MetricWrapperBase
-
-from ingest.metrics import IngestMetrics
+from tests.measured import measured
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = (
-    "rules.metrics",
-    "alerts.metrics",
-    "alerts.escalation.metrics",
-    "alerts.replies.answering",
-    "alerts.web.callbacks",
-    "anju.proof.metrics",
-    "anju.keeping.metrics",
-)
-SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 #: Made by Prometheus itself or by its client library.
 OTHERS = {"up"}
-
-
-def measured() -> dict[str, tuple[str, ...]]:
-    """Every metric of ours with its labels."""
-    found: dict[str, tuple[str, ...]] = {}
-    for module in MODULES:
-        for metric in vars(importlib.import_module(module)).values():
-            if isinstance(metric, MetricWrapperBase):
-                (family,) = metric.describe()
-                found[family.name + SUFFIXES[family.type]] = tuple(metric._labelnames)
-    for family in IngestMetrics(lambda: datetime.now(UTC)).collect():
-        found[family.name + SUFFIXES[family.type]] = tuple(vars(family)["_labelnames"])
-    return found
 
 
 def rules_text() -> str:

@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import ProtocolViolation
-from ingest.mqtt.framing import (
-    CAPACITY_BYTES,
-    KEPT_PAYLOAD_BYTES,
-    Chunk,
-    Control,
-    FrameReader,
-    IrregularPublish,
-    Publish,
-)
+from ingest.mqtt.framing import CAPACITY_BYTES, Chunk, Control, FrameReader, Publish
+from ingest.mqtt.irregular import KEPT_PAYLOAD_BYTES, IrregularPublish
 from ingest.mqtt.packets import acks
 
 MIB = 1024 * 1024

@@ -2,7 +2,7 @@
 
 import itertools
 import tomllib
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +16,11 @@ from alerts.roster.on_duty import Interval, Nearest, gaps, nearest, on_duty, shi
 from alerts.roster.values import WEEK
 from alerts.roster.wall import instant_of, is_workday, wall_of
 from tests.servers import REPOSITORY
+from tests.unit.roster_worlds import DAY, ZONES, hours, instants, roster, rosters
 
 H = timedelta(hours=1)
-DAY = timedelta(days=1)
 BERLIN = ZoneInfo("Europe/Berlin")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-ZONES = ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "UTC"]
 
 
 def shanghai(text: str) -> datetime:
@@ -30,10 +29,6 @@ def shanghai(text: str) -> datetime:
 
 def berlin(text: str, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN, fold=fold).astimezone(UTC)
-
-
-def roster(**parts: Any) -> Roster:
-    return read(parts)
 
 
 def shift(days: str, from_: str, to: str, *people: str) -> dict[str, Any]:
@@ -101,63 +96,6 @@ def expected(roster: Roster, at: datetime) -> tuple[str, ...]:
         if override.from_ <= at < override.to:
             found = list(override.people) if override.replace else found + list(override.people)
     return tuple(dict.fromkeys(found or roster.otherwise))
-
-
-people = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=3, unique=True)
-hours = st.times(time(0), time(23, 59)).map(lambda at: at.replace(second=0, microsecond=0).isoformat())
-# Around the changes of the clocks in Berlin, New York and on Lord Howe Island.
-instants = st.one_of(
-    st.datetimes(datetime(2026, 3, 1), datetime(2026, 4, 12), timezones=st.just(UTC)),
-    st.datetimes(datetime(2026, 9, 25), datetime(2026, 11, 10), timezones=st.just(UTC)),
-    st.sampled_from([datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]).flatmap(
-        lambda near: st.integers(-7200, 7200).map(lambda seconds: near + timedelta(seconds=seconds))
-    ),
-)
-
-
-@st.composite
-def rosters(draw: st.DrawFn) -> Roster:
-    turn = st.one_of(people, people.map(lambda keys: keys[0]))
-    return roster(
-        time_zone=draw(st.sampled_from(ZONES)),
-        shifts=draw(
-            st.lists(
-                st.fixed_dictionaries(
-                    {
-                        "days": st.lists(st.sampled_from(WEEK), min_size=1, unique=True),
-                        "from": hours,
-                        "to": hours,
-                        "people": people,
-                    }
-                ),
-                max_size=4,
-            )
-        ),
-        rotations=draw(
-            st.lists(
-                st.fixed_dictionaries(
-                    {
-                        "turns": st.lists(turn, min_size=1, max_size=3),
-                        "since": st.dates(date(2025, 1, 1), date(2026, 12, 1)).map(date.isoformat),
-                        "at": hours,
-                        "every_days": st.integers(1, 10),
-                    }
-                ),
-                max_size=2,
-            )
-        ),
-        overrides=[
-            {"from": begins, "to": begins + length, "people": keys, "replace": replace}
-            for begins, length, keys, replace in draw(
-                st.lists(
-                    st.tuples(instants, st.timedeltas(timedelta(minutes=1), 3 * DAY), people, st.booleans()),
-                    max_size=3,
-                )
-            )
-        ],
-        always=draw(st.sampled_from([[], ["e"]])),
-        otherwise=draw(st.sampled_from([[], ["z"]])),
-    )
 
 
 @settings(max_examples=200)

@@ -14,7 +14,7 @@ from alerts.roster.errors import RosterInvalid
 from alerts.roster.ical import read_calendar, write_calendar
 from alerts.roster.model import Roster, read
 from alerts.roster.on_duty import on_duty, shifts
-from tests.unit.test_roster import instants, rosters
+from tests.unit.roster_worlds import instants, rosters
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -19,7 +19,7 @@ from rules.library.absence_use import AbsenceUse
 from rules.library.catalogue import HOME_RULES
 from rules.library.inactivity import Inactivity
 from rules.rule import Rule
-from rules.snapshot import Absence, HomeEvent, Snapshot, instant
+from rules.snapshot import Absence, HomeEvent, Installation, Snapshot, instant
 from rules.uses import uses
 from rules.water import cover
 from tests.unit.rule_worlds import MIN, NOON, H, home, hourly, meter
@@ -262,6 +262,41 @@ def test_where_the_meter_does_not_cover_nobody_knows() -> None:
     broken = hourly([20.0] * 8, ends=NOON - 8 * H)
     unknown = [(NOON - 7 * H + hour * H, 3.0) for hour in range(8)]  # another register: what came between is unknown
     assert not look(CHECK, home(meter([*broken[:3], *unknown]), absences=(away(NOON - 40 * H, NOON - 12 * H),)))
+
+
+def coarse(uses_l: list[float], step_l: float, *, ends: datetime = NOON) -> Installation:
+    """A meter as its register in steps shows it."""
+    known = meter([(at, total_l // step_l * step_l) for at, total_l in hourly(uses_l, ends=ends)])
+    return replace(known, water=replace(known.water, step_l=step_l))
+
+
+@pytest.mark.parametrize(
+    ("step_l", "can_tell"), [(1.0, True), (2.5, True), (5.0, False), (10.0, False), (100.0, False)]
+)
+def test_a_register_too_coarse_to_show_a_sign_of_life_covers_nothing(step_l: float, can_tell: bool) -> None:
+    lived = [6.0, 0.0, 0.0, 0.0] * 19
+    assert not look(CHECK, home(coarse(lived, step_l), absences=(ENDED,)))
+    still = home(coarse(QUIET, step_l), absences=(ENDED,))
+    assert bool(look(CHECK, still)) is can_tell
+    assert CHECK.evaluate(still, NOON).ongoing_since == ENDED.until_at
+    fine = meter(hourly(QUIET), device="warm")
+    assert bool(look(CHECK, home(coarse(QUIET, step_l), fine, absences=(ENDED,)))) is can_tell
+
+
+def test_what_a_coarse_register_surely_shows_is_a_sign_of_life_and_its_successor_counts_anew() -> None:
+    told = home(
+        coarse([*QUIET[:-2], 10.0, 10.0], 10.0),
+        absences=(ENDED,),
+        ongoing={"absence_check": ENDED.until_at},
+        open_kinds=frozenset({Kind.ABSENCE_CHECK}),
+    )
+    assert [finding.verdict for finding in look(CHECK, told)] == [Verdict.CLEAR]
+    ended = away(NOON - 60 * H, NOON - 20 * H)
+    for hours, raised in ((11, False), (12, True)):
+        before = replace(coarse(QUIET, 10.0), device="old", removed_at=NOON - hours * H - MIN)
+        successor = meter(hourly([0.0] * hours), installed_at=NOON - hours * H - MIN)
+        found = look(CHECK, home(before, successor, absences=(ended,)))
+        assert [finding.reason.values["quiet_s"] for finding in found] == [12 * 3600] * raised
 
 
 def test_it_stays_told_when_the_meter_falls_silent_or_the_absence_is_no_longer_read() -> None:

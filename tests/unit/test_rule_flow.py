@@ -245,6 +245,35 @@ def test_a_leak_that_hides_use_is_said_and_one_that_does_not_is_not() -> None:
     assert not HIDDEN.evaluate(home(meter([])), NOON).impairments_known
 
 
+def coarse(readings: Readings, step_l: float) -> Installation:
+    """A meter as its register in steps shows it."""
+    known = meter([(at, total_l // step_l * step_l) for at, total_l in readings])
+    return replace(known, water=replace(known.water, step_l=step_l))
+
+
+@pytest.mark.parametrize("step_l", [2.5, 10.0])
+def test_a_register_in_steps_that_never_stands_still_hides_use_where_that_goes_on_for_two_days(step_l: float) -> None:
+    lively = [step_l, 0.0, 0.0] * 30
+    for hours, is_said in ((40, False), (47, False), (48, True), (60, True)):
+        judgement = HIDDEN.evaluate(home(coarse(hourly(lively[:hours]), step_l)), NOON)
+        assert judgement.impairments_known
+        assert judgement.next_due < NOON + H
+        assert [found.since for found in judgement.impairments] == [NOON - hours * H] * is_said
+        assert [sentence(found.reason.id, found.reason.values, "en") for found in judgement.impairments] == [
+            f"meter meter-1 has not stood still for 3 h in {hours // 24} d"
+            + (f" {hours % 24} h" if hours % 24 else "")
+            + f": by its steps of {step_l:g} L, use cannot be told from a constant flow"
+        ] * is_said
+    assert not HIDDEN.evaluate(home(coarse(hourly([*lively, 0.0, 0.0, 0.0, 0.0]), step_l)), NOON).impairments
+
+
+def test_where_less_than_two_days_are_read_all_of_it_counts() -> None:
+    brief = Policy(inactivity_hard_window_h=6.0, inactivity_window_h=6.0, inactivity_max_h=6.0, leak_h=6.0)
+    lively = home(coarse(hourly([10.0, 0.0, 0.0] * 13), 10.0), policy=brief)
+    assert HIDDEN.evaluate(lively, NOON).impairments
+    assert not HIDDEN.evaluate(replace(lively, policy=Policy()), NOON).impairments
+
+
 # --- due, and extra looks
 
 

@@ -117,7 +117,7 @@ def test_no_judgement_that_went_by_habits_stands_where_others_count(rule: Rule) 
     later = now + timedelta(minutes=1)
     judged = rule.evaluate(seen(snapshot, readings, now), now)
     heard = words.heard(sum(at <= later for at, _ in readings))
-    again = judged.stands and judged.stands(words.since(heard.moves, heard)._replace(learned_anew=True), later)
+    again = judged.stands and judged.stands(words.since(heard.moves, heard)._replace(learned=()), later)
     others = [rule.evaluate(seen(replace(snapshot, profiles=anew), readings, later), later) for anew in (LEARNED, ())]
     goes_by_habits = others[0]._replace(stands=None) != others[1]._replace(stands=None)
     assert not (goes_by_habits and again)

@@ -16,6 +16,7 @@ from registry.policy import Policy
 from rules.course import Course
 from rules.dry import dryness
 from rules.flow import course_of, may_be_base_since
+from rules.learning import counting
 from rules.library.flow_running import ContinuousFlow
 from rules.library.hidden_use import HiddenUse
 from rules.library.high_use import HighUse
@@ -54,10 +55,10 @@ def life(seed: int, flow_l_h: Callable[[Random, int], float] = lambda *_: 0.0, m
     return readings
 
 
-def learned(half_hours: int) -> tuple[Learned, ...]:
+def learned(half_hours: int, from_at: datetime = NOON - 240 * H) -> Learned:
     """A home in which a silence of so many half hours is too long."""
     line = (half_hours,) * SLOTS
-    return (Learned(from_at=NOON - 240 * H, profile=Profile(until_s=0.0, days=60.0, lines=((line, line),) * 5)),)
+    return Learned(from_at=from_at, profile=Profile(until_s=0.0, days=60.0, lines=((line, line),) * 5))
 
 
 def drips(random: Random, _: int) -> float:
@@ -98,6 +99,7 @@ def word_of(course: Course, before: int, heard: int) -> Word:
     assert flowing_s is not None
     return Word(
         instant(at_s[heard - 1]),
+        instant(at_s[heard - 1]),
         at_s[heard - 1],
         [at_s[place] for place in moved],
         [totals_l[place] - totals_l[place - 1] for place in moved],
@@ -108,7 +110,9 @@ def word_of(course: Course, before: int, heard: int) -> Word:
     )
 
 
-def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_hours: int = 20) -> int:
+def stood(
+    rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_hours: int = 20, anew: Learned | None = None
+) -> int:
     """How often it stood; each time, what asking it anew concluded was what it said.
 
     Args:
@@ -117,11 +121,12 @@ def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_ho
         seed: of what is left to chance.
         known: of all that the meter will ever show, the base flow is.
         half_hours: a silence of so many is too long.
+        anew: other habits, and from when on they count.
     """
     random, count = Random(seed), 0
     at_s, totals_l = [at.timestamp() for at, _ in readings], [total_l for _, total_l in readings]
     course = course_of(at_s, totals_l)
-    policy, profiles = Policy(inactivity_min_h=5.0), learned(half_hours)
+    policy, habits = Policy(inactivity_min_h=5.0), [learned(half_hours), *([] if anew is None else [anew])]
     kind = Kind(rule.name) if rule.name in set(Kind) else None
 
     def seen(now: datetime, looked_until: datetime, told: Judgement | None) -> Snapshot:
@@ -133,7 +138,7 @@ def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_ho
         return home(
             replace(only, water=replace(only.water, course=course if known else None)),
             policy=policy,
-            profiles=profiles,
+            profiles=counting(habits, now),
             looked_until=looked_until,
             open_kinds=frozenset(open_kinds),
             ongoing=since,
@@ -147,13 +152,14 @@ def stood(rule: Rule, readings: _Life, seed: int, *, known: bool = True, half_ho
         told = rule.evaluate(seen(now, looked_until, None), now)
         judged = rule.evaluate(seen(now, looked_until, told), now)
         was_known, records = _known(told, judged), _records(told) | _records(judged)
-        before, later = bisect_right(at_s, now.timestamp()), now
+        before, later, profiles = bisect_right(at_s, now.timestamp()), now, counting(habits, now)
         while judged.stands is not None and (later := later + timedelta(minutes=random.randrange(20, 400))) < NOON:
             heard = bisect_right(at_s, later.timestamp())
             word = word_of(course, before, heard)
-            again = judged.stands(word, later)
             if rule.name == "inactivity":
-                assert judged.stands(word._replace(learned_anew=True), later) is None
+                assert judged.stands(word._replace(learned=()), later) is None
+            counted, profiles = profiles, counting(habits, later)
+            again = judged.stands(word if profiles == counted else word._replace(learned=profiles), later)
             if again is None:
                 break
             assert again.next_due > later
@@ -284,3 +290,15 @@ def test_a_spared_silence_is_not_asked_about_until_it_is_longer() -> None:
 def test_of_a_meter_that_is_silent_nobody_can_tell_until_it_is_heard_again() -> None:
     heard = [reading for reading in life(3) if not 24 * H < NOON - reading[0] < 120 * H]
     assert stood(Uncovered(), heard, 3) > 150
+
+
+@pytest.mark.parametrize("half_hours", [12, 30])
+@pytest.mark.parametrize("flows", [None, drips], ids=["none", "drips"])
+def test_other_habits_count_from_a_moment_on(flows: Callable[[Random, int], float] | None, half_hours: int) -> None:
+    asked = 0
+    for seed in range(8):
+        # Of mornings after a silence that is short by the one line and long by the other, or has just been told of.
+        anew = learned(half_hours, NOON - (4 + 24 * (seed % 3)) * H)
+        readings = life(seed) if flows is None else life(seed, flows)
+        asked += stood(Inactivity(), readings, seed, half_hours=20, anew=anew)
+    assert asked > 10

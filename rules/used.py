@@ -1,55 +1,24 @@
-"""Whether asking about inactivity again would conclude the same, told from the little that has come since. Pure.
+"""Whether asking about inactivity again would conclude the same of a home that goes on using water. Pure.
 
-Of a home that is told of: while its register stands still. Of one that is not: while it goes on using water, each use
-soon enough after the one before (`rules.quiet`).
+Told from the little that has come since: each use came soon enough after the one before (`rules.quiet`).
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from rules.expected import next_after
-from rules.flow import SPAN_S, rests
-from rules.lately import Ended, spared_until
-from rules.learning import next_change
+from rules.flow import SPAN_S
+from rules.habits import habits_until
+from rules.learning import PERIOD, next_change
 from rules.plainly import Plain, covered_until, goes_on, has_no_base, kept_from, plain
 from rules.quiet import SUMS_L, Bound, Moves, Quiet, all_after, quiets
-from rules.remembered import remembered
 from rules.rule import Judgement, Stands, Word
-from rules.segment import ROUNDING_L, Segment, moved
-from rules.silence import came_through
-from rules.snapshot import OVERLAP, Snapshot, instant
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-def while_still(
-    snapshot: Snapshot, now: datetime, *, crosses_s: float, told: bool, ongoing_since: datetime | None
-) -> Stands | None:
-    """What was told of an episode stays so while the meter shows what it does now, up to where a line lies next.
-
-    Args:
-        snapshot: the home.
-        now: the time of the look.
-        crosses_s: no reading before this instant shows that a line is crossed which is not yet.
-        told: it was told at this look, or is not to be; else what is said holds as long as nothing is heard.
-        ongoing_since: since when the episode lasts; None where none is told.
-    """
-    known = plain(snapshot)
-    if known is None or not rests(known.shown):
-        return None
-    still = _Still(
-        known.meter.interval,
-        None if told else known.meter.heard_at,
-        crosses_s,
-        _profile_until(snapshot, now),
-        snapshot.looked_until,
-        ongoing_since,
-    )
-    return partial(_while_still, still)
+from rules.segment import Segment, moved
+from rules.snapshot import OVERLAP, Learned, Snapshot, instant
 
 
 def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Sequence[Bound]) -> Stands | None:
@@ -68,39 +37,8 @@ def while_used(snapshot: Snapshot, now: datetime, *, judged: Segment, bounds: Se
     if snapshot.looked_until is not None:
         # Later looks have judged the series up to here, at least.
         news_s = min(snapshot.looked_until.timestamp(), judged.at_s[-1]) - OVERLAP.total_seconds()
-    seen = _Judged(known, judged, bounds, news_s, _profile_until(snapshot, now), snapshot.looked_until)
+    seen = _Judged(snapshot.home_id, known, judged, bounds, news_s, habits_until(snapshot, now), snapshot.looked_until)
     return partial(_first_while_used, seen)
-
-
-class _Still(NamedTuple):
-    """What holds while a register stands still.
-
-    Attributes:
-        heard_at: what is said holds until it is heard again after this; None: for as long as it stands still.
-    """
-
-    interval: timedelta
-    heard_at: datetime | None
-    crosses_s: float
-    until: datetime
-    looked_until: datetime | None
-    ongoing_since: datetime | None
-
-
-def _while_still(still: _Still, word: Word, at: datetime) -> Judgement | None:
-    interval, heard_at, crosses_s, until, looked_until, ongoing_since = still
-    if word.learned_anew:
-        return None
-    if word.moved_s or not word.is_exact or word.covered_s >= crosses_s or at >= until:
-        return None
-    if heard_at is not None and word.heard_at != heard_at:
-        return None
-    return Judgement(
-        next_due=min(next_after(word.heard_at, interval, at), until),
-        judged_until=covered_until(word, looked_until),
-        ongoing_since=ongoing_since,
-        stands=partial(_while_still, still),
-    )
 
 
 class _Judged(NamedTuple):
@@ -110,6 +48,7 @@ class _Judged(NamedTuple):
         news_s: what was over by then is no news.
     """
 
+    home_id: int
     known: Plain
     net: Segment
     bounds: Sequence[Bound]
@@ -137,8 +76,10 @@ _Words = tuple[Word, "_Words"] | None
 
 
 def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | None:
-    if word.learned_anew:
-        return None
+    if word.learned is not None:
+        if (anew := _learned_anew(judged, word.learned, at)) is None:
+            return None
+        judged, word = anew, word._replace(learned=None)
     used = _plainly_used(judged) if has_no_base(word) else None
     again = None if used is None else _while_used(used, word, at)
     return _while_surely_used(judged, None, word, at) if again is None else again
@@ -146,8 +87,13 @@ def _first_while_used(judged: _Judged, word: Word, at: datetime) -> Judgement | 
 
 def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
     judged, quiet, surely, words = used
-    if word.learned_anew:
-        return None
+    if word.learned is not None:
+        going_anew = [each.anew(word.learned) for each in quiet]
+        quiet = [each for each in going_anew if each is not None]
+        anew = _learned_anew(judged, word.learned, at)
+        if anew is None or len(quiet) < len(going_anew):
+            return None
+        judged, word = anew, word._replace(learned=None)
     if at >= judged.until or not goes_on(word):
         return None
     if not (surely or has_no_base(word)):
@@ -171,10 +117,25 @@ def _while_used(used: _Used, word: Word, at: datetime) -> Judgement | None:
     )
 
 
+def _learned_anew(judged: _Judged, learned: Sequence[Learned], at: datetime) -> _Judged | None:
+    """The same by the habits that count now; None where what was over before may be news by them.
+
+    No silence that began since the ones before came to count, and was over before these did, is judged otherwise. One
+    that began earlier has lasted for days, if it is news.
+    """
+    if len(learned) < 2 or learned[-2].profile is None or at - learned[-2].from_at < PERIOD:
+        return None
+    lines = [bound.anew(learned) for bound in judged.bounds]
+    bounds = [bound for bound in lines if bound is not None]
+    if len(bounds) < len(lines) or all(bound.by_habits is None for bound in bounds):
+        return None
+    return judged._replace(bounds=bounds, until=next_change(judged.home_id, at, learned))
+
+
 def _while_surely_used(judged: _Judged, words: _Words, word: Word, at: datetime) -> Judgement | None:
     """The same by what is surely no base flow of all that has come since the home was judged."""
     used = _surely_used(judged)
-    before = list[Word]()
+    before: list[Word] = []
     while words is not None:
         newest, words = words
         before.append(newest)
@@ -206,10 +167,7 @@ def _plainly_used(judged: _Judged) -> _Used | None:
     if used < kept:
         return None
     lived = net._replace(at_s=net.at_s[kept:], low_l=low_l[kept:], high_l=net.high_l[kept:])
-    spared = [
-        bound._replace(spared=partial(_spared, lived, bound)) if bound.emergencies is not None else bound
-        for bound in bounds
-    ]
+    spared = [bound._replace(lived=lived) if bound.emergencies is not None else bound for bound in bounds]
     later = steps[bisect_right(steps, used) :]
     moves = _moved_at(net, later, [low_l[place] - low_l[place - 1] for place in later])
     quiet = all_after(quiets(spared, net.at_s[used], net.at_s[-1]), moves, net.at_s[-1])
@@ -218,7 +176,7 @@ def _plainly_used(judged: _Judged) -> _Used | None:
 
 def _surely_used(judged: _Judged) -> _Used | None:
     """From the last reading on that surely shows so much at once, and before which nothing can be news."""
-    (_, shown), net, bounds, news_s, _, _ = judged
+    _, (_, shown), net, bounds, news_s, _, _ = judged
     if shown.course is None or net.at_s is not shown.at_s:
         return None
     surely_l, begin = shown.course.surely_l, shown.course.place(shown.at_s[0]) - 1
@@ -235,18 +193,3 @@ def _surely_used(judged: _Judged) -> _Used | None:
 def _moved_at(segment: Segment, steps: Sequence[int], moves_l: Sequence[float]) -> Moves:
     at_s = segment.at_s
     return Moves([at_s[place] for place in steps], moves_l, [at_s[place - 1] for place in steps])
-
-
-def _spared(lived: Segment, bound: Bound, since_s: float) -> float:
-    """What was lived through is known from here on: what is told of the base flow before changes none of it."""
-    return spared_until(_came_through(lived, bound), since_s)
-
-
-@remembered
-def _came_through(lived: Segment, bound: Bound) -> Sequence[Ended]:
-    assert bound.emergencies is not None  # noqa: S101 (else nothing is spared)
-    return came_through([lived], use_l=bound.volume_l + ROUNDING_L, limit=bound.crosses, emergencies=bound.emergencies)
-
-
-def _profile_until(snapshot: Snapshot, now: datetime) -> datetime:
-    return next_change(snapshot.home_id, now, snapshot.profiles) if snapshot.policy.inactivity_learned else _NEVER
