@@ -23,6 +23,8 @@ EXACT_STEP_L: Final = 1.0
 """A register that moves in steps of this or less is taken as exact."""
 CLOCK_STEP_S: Final = 3600.0
 """A clock set right by less than this is not noticed."""
+LONGEST_EXCURSION: Final = 64
+"""By so many readings before and after it a fault is judged."""
 
 _STEPS_L: Final = (1000.0, 100.0, 10.0)
 _BY_CHANCE: Final = 0.01
@@ -33,7 +35,6 @@ _ROUNDING_L: Final = 1e-3
 _RISE_CONFIRMED_BY: Final = 3
 _BACKFLOW_CONFIRMED_BY: Final = 3
 _RESET_CONFIRMED_BY: Final = 2
-_LONGEST_EXCURSION: Final = 64
 
 _REGISTER_WRAPS: Final = (1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 2.0**32, 2.0**32 / 1000.0)
 _COUNTER_WRAPS: Final = (2.0**16, 2.0**24, 2.0**32, 1e5, 1e6, 1e7, 1e8, 1e9)
@@ -291,7 +292,7 @@ class _Register:
         top_l = totals[top]
         falls = totals[place] < top_l
         lowest_l, leap_l = totals[place], 0.0
-        for later in range(place + 1, min(len(totals), place + 1 + _LONGEST_EXCURSION)):
+        for later in range(place + 1, min(len(totals), place + 1 + LONGEST_EXCURSION)):
             leap_l = max(leap_l, totals[later] - totals[later - 1])
             if totals[later] >= top_l - self._jitter and self._follows(top, later):
                 if falls:
@@ -304,7 +305,7 @@ class _Register:
     def _before_peak(self, place: int) -> int | None:
         """Where in the run it last stood as at `place`, if from there it leapt up only to fall back now."""
         totals, now_l, top_l = self._totals, self._totals[place], self._totals[self._tops[-1]]
-        for base in range(len(self._run) - 2, max(-1, len(self._run) - 2 - _LONGEST_EXCURSION), -1):
+        for base in range(len(self._run) - 2, max(-1, len(self._run) - 2 - LONGEST_EXCURSION), -1):
             base_l = totals[self._run[base]]
             if base_l <= now_l + self._jitter:
                 half_l = (top_l - base_l) / 2

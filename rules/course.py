@@ -11,10 +11,12 @@ from itertools import compress, count
 from operator import sub
 from typing import Final, NamedTuple
 
-from devices.meters import ABSURD_AT_ONCE_L
+from devices.meters import ABSURD_AT_ONCE_L, LONGEST_EXCURSION
 
 _SUMS_L: Final = 1e-6
 """By so much sums of totals may differ by where they begin."""
+_REACH: Final = LONGEST_EXCURSION + 2
+"""A fault is judged alike wherever so many readings before and after it are read."""
 
 
 class Span(NamedTuple):
@@ -37,6 +39,7 @@ class Course(NamedTuple):
         ends: ... and ends.
         base: between each reading and the next, the largest rate of the spans that hold it, L/h.
         surely_l: how much more it showed there than base flow, whatever part of them is looked at.
+        settled: what it truly showed, where that is something else and known.
     """
 
     at_s: Sequence[float]
@@ -47,6 +50,7 @@ class Course(NamedTuple):
     ends: Sequence[int]
     base: Sequence[float]
     surely_l: Sequence[float]
+    settled: "Settled | None" = None
 
     def place(self, at_s: float) -> int:
         """The place of the first of its readings from an instant on."""
@@ -62,6 +66,22 @@ class Course(NamedTuple):
         low = bisect_left(self.at_s, at_s[0])
         place = bisect_right(self.unsteady, low)
         return place == len(self.unsteady) or self.unsteady[place] >= low + len(at_s)
+
+    def settled_part(self, at_s: Sequence[float]) -> slice | None:
+        """Which part of `settled` some of its readings on end tell of by themselves; None where that is not sure."""
+        if self.settled is None:
+            return None
+        true, disturbed = self.settled
+        low = self.place(at_s[0])
+        last = low + len(at_s) - 1
+        first, end = bisect_left(disturbed, low), bisect_right(disturbed, last)
+        if first == end or disturbed[first] - low < _REACH or last - disturbed[end - 1] < _REACH:
+            return None
+        # Where it stood still from the beginning on, it is not read since when; what it took back later is not read.
+        if self.totals_l[disturbed[first] - 1] == self.totals_l[low]:
+            return None
+        part = slice(true.place(at_s[0]), true.place(at_s[-1]) + 1)
+        return part if true.totals_l[part.stop - 1] == self.totals_l[last] else None
 
     def base_within(self, at_s: Sequence[float]) -> Sequence[float]:
         """The base flow that some of its readings on end tell of by themselves; empty where they tell of none."""
@@ -83,6 +103,41 @@ class Course(NamedTuple):
         return largest(self.spans[first:last], begin, end)
 
 
+class Settled(NamedTuple):
+    """What a register truly showed that was disturbed now and then, by all its readings (`devices.meters.runs`).
+
+    Attributes:
+        course: of the readings that count; it never fell nor leapt, and of none of its use is anything sure.
+        disturbed: the places, among all its readings, of those that do not count, at which it fell, and at which it is
+            lower than it was.
+    """
+
+    course: Course
+    disturbed: Sequence[int]
+
+
+def settled(shown: Course, true: Course) -> Settled | None:
+    """The one beside the other; None where it leapt, or its totals are no longer those that were shown.
+
+    Args:
+        shown: by all readings.
+        true: by the run of those that count.
+    """
+    if true.unsteady:
+        return None
+    counts = dict(zip(true.at_s, true.totals_l, strict=True))
+    disturbed, highest_l = set(shown.unsteady), float("-inf")
+    for place, (at_s, total_l) in enumerate(zip(shown.at_s, shown.totals_l, strict=True)):
+        true_l = counts.get(at_s)
+        if true_l is not None and true_l > total_l:
+            return None  # it rolled over
+        if true_l is None or total_l < highest_l:
+            disturbed.add(place)
+        else:
+            highest_l = total_l
+    return Settled(true._replace(surely_l=[0.0] * len(true.base)), sorted(disturbed))
+
+
 def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:
     """For each interval from one place to another the largest rate of the spans that hold it.
 
@@ -91,10 +146,10 @@ def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:
         begin: the first interval.
         end: behind the last.
     """
-    base = list[float]()
+    base: list[float] = []
     holding: deque[Span] = deque()  # the largest, then the largest of those that end later, and so on
-    following = 0
-    for place in range(begin, end):
+    following, place = 0, begin
+    while place < end:
         while following < len(spans) and spans[following].begin <= place:
             while holding and holding[-1].rate_l_h <= spans[following].rate_l_h:
                 holding.pop()
@@ -102,14 +157,18 @@ def largest(spans: Sequence[Span], begin: int, end: int) -> list[float]:
             following += 1
         while holding and holding[0].end <= place:
             holding.popleft()
-        base.append(holding[0].rate_l_h if holding else 0.0)
+        until = min(end, spans[following].begin) if following < len(spans) else end
+        if holding:
+            until = min(until, holding[0].end)
+        base += [holding[0].rate_l_h if holding else 0.0] * (until - place)
+        place = until
     return base
 
 
 def unsteady(totals_l: Sequence[float]) -> list[int]:
     """The places at which a register fell, or leapt."""
-    steady = map(_is_unsteady, map(sub, totals_l[1:], totals_l))
-    return list(compress(count(1), steady))
+    steps_l = map(sub, totals_l[1:], totals_l)
+    return [place for place, step_l in enumerate(steps_l, 1) if not 0.0 <= step_l <= ABSURD_AT_ONCE_L]
 
 
 def surely_l(at_s: Sequence[float], totals_l: Sequence[float], base: Sequence[float]) -> list[float]:
@@ -118,20 +177,17 @@ def surely_l(at_s: Sequence[float], totals_l: Sequence[float], base: Sequence[fl
     A part of the readings tells of no more base flow than all of them do. What an interval shows less than its share,
     the next ones make up for.
     """
-    shown_l: list[float] = []
-    owed_l = 0.0
-    for moved_l, lasted_s, rate_l_h in zip(
-        map(sub, totals_l[1:], totals_l), map(sub, at_s[1:], at_s), base, strict=True
-    ):
-        if _is_unsteady(moved_l):
-            owed_l = 0.0  # no stretch goes on across it
-            shown_l.append(0.0)
-            continue
-        left_l = moved_l - rate_l_h * lasted_s / 3600.0 - owed_l
-        owed_l = max(0.0, -left_l)
-        shown_l.append(max(0.0, left_l - _SUMS_L))
+    moved_l = list(map(sub, totals_l[1:], totals_l))
+    shown_l = [step_l - _SUMS_L if _SUMS_L < step_l <= ABSURD_AT_ONCE_L else 0.0 for step_l in moved_l]
+    owed_l, place = 0.0, 0
+    for flows in compress(count(), base):
+        place = max(place, flows)
+        while place < len(base) and (base[place] or owed_l):
+            if 0.0 <= moved_l[place] <= ABSURD_AT_ONCE_L:
+                left_l = moved_l[place] - base[place] * (at_s[place + 1] - at_s[place]) / 3600.0 - owed_l
+                owed_l = max(0.0, -left_l)
+                shown_l[place] = max(0.0, left_l - _SUMS_L)
+            else:
+                owed_l = 0.0  # no stretch goes on across it
+            place += 1
     return shown_l
-
-
-def _is_unsteady(used_l: float) -> bool:
-    return not 0.0 <= used_l <= ABSURD_AT_ONCE_L

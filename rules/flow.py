@@ -17,8 +17,8 @@ from itertools import accumulate, pairwise
 from operator import sub
 from typing import Final, NamedTuple
 
-from devices.meters import EXACT_STEP_L
-from rules.course import Course, Span, largest, surely_l, unsteady
+from devices.meters import EXACT_STEP_L, runs
+from rules.course import Course, Span, largest, settled, surely_l, unsteady
 from rules.remembered import remembered
 from rules.segment import ROUNDING_L, Segment, moved
 from rules.snapshot import BASE_SPAN, Installation
@@ -61,9 +61,19 @@ def base_flow(segment: Segment) -> Sequence[float]:
 
 
 def course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
-    """All that an exact register showed, with its base flow worked out."""
+    """All that an exact register showed, with its base flow worked out, and without its faults where it has some."""
+    shown = _course_of(at_s, totals_l)
+    found = runs(at_s, totals_l) if shown.unsteady else ()
+    return shown._replace(settled=settled(shown, _course_of(*found[0]))) if len(found) == 1 else shown
+
+
+def _course_of(at_s: Sequence[float], totals_l: Sequence[float]) -> Course:
     whole = Segment(at_s, totals_l, totals_l)
-    spans = _spans(whole, _windows(whole))
+    spans = [
+        Span(begin + span.begin, begin + span.end, span.rate_l_h)
+        for begin, end in _unrested(whole)
+        for span in _spans(_part(whole, at_s[begin], at_s[end]))
+    ]
     base = largest(spans, 0, len(at_s) - 1)
     return Course(
         at_s=at_s,
@@ -215,13 +225,12 @@ def _spans_within(segment: Segment, begin: int, end: int) -> Iterator[Span]:
 
 @lru_cache(maxsize=512)  # what lies between two pauses is the same at the next look, and in the next week's learning
 def _spans_of(at_s: Sequence[float], totals_l: Sequence[float], step_l: float) -> Sequence[Span]:
-    part = Segment(at_s, totals_l, totals_l, step_l)
-    return _spans(part, _windows(part))
+    return _spans(Segment(at_s, totals_l, totals_l, step_l))
 
 
-def _spans(segment: Segment, windows: Sequence[_Window]) -> list[Span]:
+def _spans(segment: Segment) -> list[Span]:
     """The spans without a pause: to each instant, from the last one that is so much earlier."""
-    at_s, spans = segment.at_s, list[Span]()
+    at_s, windows, spans = segment.at_s, _windows(segment), list[Span]()
     fine_s = list(accumulate((b - a if b - a <= _FINE_S else 0.0 for a, b in pairwise(at_s)), initial=0.0))
     least: deque[int] = deque()  # the least window, then the least of those after it, and so on
     begin = added = 0

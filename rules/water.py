@@ -81,6 +81,11 @@ def _stretches(water: WaterSeries) -> list[Segment]:
     course = water.course if water.measured_s and not (water.step_l or water.received_s) else None
     if course is not None and course.is_steady(water.measured_s):
         return [Segment(water.measured_s, water.totals_l, water.totals_l, course=course)]
+    if course is not None and course.settled is not None and water.pulse_l is None:
+        true, part = course.settled.course, course.settled_part(water.measured_s)
+        if part is not None:
+            totals_l = true.totals_l[part]
+            return [Segment(true.at_s[part], totals_l, totals_l, course=true)]
     runs = meters.runs(
         water.measured_s, water.totals_l, step_l=water.step_l, pulse_l=water.pulse_l, received_s=water.received_s
     )

@@ -7,22 +7,23 @@ import statistics
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from itertools import islice
 from operator import gt, sub
 from pathlib import Path
-from typing import IO, BinaryIO, Final, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
-from devices.quantities import WATER_TOTAL
-from devices.times import parse_time
+from rules.backtest.rows import Gathered, Rows
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 COLUMNS: Final = ("meter_id", "measured_at", "total_l")
 BAD_ROWS_NAMED: Final = 20
 """So many faulty rows are kept with what is wrong with them; the others are counted."""
 SHORTEST_INTERVAL_S: Final = 60
-_EARLIEST_S: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
-_LATEST_S: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-_TELL_EVERY_ROWS: Final = 20_000
+_ROWS_AT_ONCE: Final = 500
+"""Fewer than what makes the interpreter look for garbage."""
 
 
 class RecordingRefused(ValueError):
@@ -78,12 +79,6 @@ class Recording:
     contradicted: int = 0
 
 
-@dataclass(slots=True)
-class _Rows:
-    measured_s: "array[float]" = field(default_factory=lambda: array("d"))
-    totals_l: "array[float]" = field(default_factory=lambda: array("d"))
-
-
 def read(path: Path, *, progress: Callable[[float], None] = lambda share: None) -> Recording:
     """Reads a CSV file or pipe, compressed with gzip where its bytes say so.
 
@@ -114,20 +109,18 @@ def _parsed(text: IO[str], name: str, tell: Callable[[], None]) -> Recording:
     columns = [cell.strip() for cell in heading]
     if missing := [column for column in COLUMNS if column not in columns]:
         raise RecordingRefused(f"{name} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-    places = [columns.index(column) for column in COLUMNS]
-    found: dict[str, _Rows] = {}
+    id_place, at_place, total_place = (columns.index(column) for column in COLUMNS)
+    gathered = Gathered((id_place, at_place, total_place))
     bad: list[BadRow] = []
     bad_rows = 0
-    for cells, unreadable in _cells(lines):
-        if lines.line_num % _TELL_EVERY_ROWS == 0:
-            tell()
-        if unreadable is None and not cells:
-            continue
-        problem = unreadable or _take(found, cells, places)
-        if problem is not None:
-            bad_rows += 1
-            if len(bad) < BAD_ROWS_NAMED:
-                bad.append(BadRow(lines.line_num, problem))
+    for rows, ends, unreadable in _batches(lines):
+        tell()
+        problems = [BadRow(ends[place], problem) for place, problem in gathered.take(rows)]
+        if unreadable is not None:
+            problems.append(unreadable)
+        bad_rows += len(problems)
+        bad += problems[: BAD_ROWS_NAMED - len(bad)]
+    found = gathered.by_meter
     if not found:
         first = f" (line {bad[0].line}: {bad[0].problem})" if bad else ""
         raise RecordingRefused(f"{name} has no usable row{first}")
@@ -147,46 +140,24 @@ def _parsed(text: IO[str], name: str, tell: Callable[[], None]) -> Recording:
     )
 
 
-def _cells(lines: "Iterator[list[str]]") -> Iterator[tuple[list[str], str | None]]:
+def _batches(lines: "Reader") -> Iterator[tuple[list[list[str]], list[int], BadRow | None]]:
+    """The rows, so many at once, with the line at which each ends, and what is no CSV after the last of them."""
     while True:
+        rows: list[list[str]] = []
+        ends: list[int] = []
+        unreadable = None
         try:
-            yield next(lines), None
-        except StopIteration:
-            return
+            for cells in islice(lines, _ROWS_AT_ONCE):
+                rows.append(cells)
+                ends.append(lines.line_num)
         except csv.Error as error:
-            yield [], f"not CSV: {error}"
+            unreadable = BadRow(lines.line_num, f"not CSV: {error}")
+        if not rows and unreadable is None:
+            return
+        yield rows, ends, unreadable
 
 
-def _take(found: dict[str, _Rows], cells: Sequence[str], places: Sequence[int]) -> str | None:
-    """Keeps a row; what is wrong with it, if it cannot be kept."""
-    id_place, at_place, total_place = places
-    try:
-        meter_id, at, total = cells[id_place].strip(), cells[at_place].strip(), cells[total_place]
-    except IndexError:
-        return "fewer cells than columns"
-    rows = found.get(meter_id)
-    if rows is None and (not meter_id or not meter_id.isprintable() or "\ufffd" in meter_id):
-        return "meter_id is empty" if not meter_id else f"meter_id {meter_id!r} is not printable text"
-    try:
-        measured_s = parse_time(at).timestamp()
-    except ValueError:
-        return f"measured_at {at[:40]!r} is no time with an offset, such as 2026-11-21T08:15:00+08:00"
-    if not _EARLIEST_S <= measured_s < _LATEST_S:
-        return f"measured_at {at[:40]!r} lies outside the years 2000 to 2099"
-    try:
-        total_l = float(total)
-    except ValueError:
-        return f"total_l {total.strip()[:40]!r} is no number"
-    if not WATER_TOTAL.minimum <= total_l <= WATER_TOTAL.maximum:  # as infinity and what is no number do not
-        return f"total_l {total.strip()[:40]!r} is no register's total"
-    if rows is None:
-        rows = found[meter_id] = _Rows()
-    rows.measured_s.append(measured_s)
-    rows.totals_l.append(total_l)
-    return None
-
-
-def _in_order(meter_id: str, rows: _Rows) -> tuple[MeterRecord, int, int]:
+def _in_order(meter_id: str, rows: Rows) -> tuple[MeterRecord, int, int]:
     measured_s, totals_l = rows.measured_s, rows.totals_l
     later = measured_s[1:]
     if all(map(gt, later, measured_s)):

@@ -56,13 +56,14 @@ class Series:
 
 def series_of(record: MeterRecord, received_s: Sequence[float], every_s: int) -> Series:
     """A record with its receipts; a meter that hands over less often than it measures is heard that often."""
+    measured_every_s = record.interval_s
     return Series(
         meter_id=record.meter_id,
         measured_s=list(record.measured_s),
         totals_l=list(record.totals_l),
         received_s=list(received_s),
-        measured_every_s=record.interval_s,
-        interval_s=max(record.interval_s, every_s),
+        measured_every_s=measured_every_s,
+        interval_s=max(measured_every_s, every_s),
     )
 
 

@@ -67,8 +67,8 @@ def _leaves_room(known: Plain, least_l_h: float, word: Word, at: datetime) -> Ju
         return None
     flowing_s = word.flowing_s
     if not has_no_base(word):
-        course = known.shown.course
-        # No part of a course tells of more base flow than all of it does.
+        course = known.shown.course if known.shown.at_s is known.meter.water.measured_s else None
+        # No part of a course tells of more base flow than all of it does, but for what it takes back later.
         if course is None or course.base_before(word.covered_s) >= least_l_h:
             return None
         flowing_s = flowing_since_s(course.at_s, course.totals_l, course.place(word.covered_s), least_l_h)

@@ -67,9 +67,13 @@ class Leak:
         known = plain(snapshot) if meters else None
         if known is None:
             return judged
-        if not bouts and is_calm(snapshot, _CONDITION):
+        # Bouts that are over and no news are none later either; but the first look does not tell all of them.
+        if not judged.findings and (not bouts or snapshot.looked_until is not None):
             resting = Resting.of(known.shown, length_s - tolerance_s(length_s))
-            return judged._replace(stands=partial(_rests_often, known, resting, length_s))
+            if is_calm(snapshot, _CONDITION):
+                return judged._replace(stands=partial(_rests_often, known, resting, length_s))
+            if self.name in snapshot.ongoing and not over:
+                return judged._replace(stands=partial(_flows_on, known, resting, judged.ongoing_since))
         if [each.verdict for each in judged.findings] == [Verdict.RAISE] and self.name in snapshot.ongoing:
             flowing = Resting.of(known.shown, float("inf"))
             return judged._replace(stands=partial(_flows_on, known, flowing, judged.ongoing_since))
@@ -90,7 +94,7 @@ def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at
 def _flows_on(
     known: Plain, flowing: Resting, ongoing_since: datetime | None, word: Word, at: datetime
 ) -> Judgement | None:
-    """What was told is told again for as long as it has not rested, and was read often enough to tell."""
+    """What was said is said again while it has not rested, was read often enough to tell, and is no other leak yet."""
     later = flowing.after(word) if goes_on(word) else None
     if later is None or later.since_s != flowing.since_s:
         return None

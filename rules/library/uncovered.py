@@ -10,7 +10,7 @@ from typing import Final
 
 from alerts.findings import Kind, Reason
 from devices.meters import is_step_sure, step_of
-from rules.expected import next_word
+from rules.expected import next_after, next_word
 from rules.plainly import Plain, goes_on, plain
 from rules.rule import Impairment, Judgement, Word
 from rules.snapshot import Installation, Snapshot, instant, judged_by_from
@@ -56,7 +56,7 @@ class Uncovered:
             if now <= covered + bound:
                 next_due = min(next_due, max(covered + bound, now + meter.interval))
                 known = None if impairments else plain(snapshot)
-                stands = None if known is None else partial(_covered, known, bound)
+                stands = None if known is None else partial(_covered, known, bound, silence)
                 continue
             next_due = min(next_due, next_word([meter], now))
             # One that is not heard at all is lost, which is not ours to say; what was said of it stays.
@@ -66,14 +66,29 @@ class Uncovered:
                 impairments.append(_no_reading(meter, since, now - covered))
             else:
                 heard_all = False
+                known = None if impairments else plain(snapshot)
+                stands = None if known is None else partial(_unheard, known.meter.interval, known.meter.heard_at)
         return Judgement(next_due=next_due, impairments=tuple(impairments), impairments_known=heard_all, stands=stands)
 
 
-def _covered(known: Plain, bound: timedelta, word: Word, at: datetime) -> Judgement | None:
-    covered = word.covered_at
-    if at > covered + bound or not goes_on(word):
+def _covered(known: Plain, bound: timedelta, silence: timedelta, word: Word, at: datetime) -> Judgement | None:
+    if not goes_on(word):
         return None
-    return Judgement(next_due=max(covered + bound, at + known.meter.interval), stands=partial(_covered, known, bound))
+    covered, interval = word.covered_at, known.meter.interval
+    if at <= covered + bound:
+        return Judgement(next_due=max(covered + bound, at + interval), stands=partial(_covered, known, bound, silence))
+    return None if at <= word.heard_at + silence else _unheard(interval, word.heard_at, word, at)
+
+
+def _unheard(interval: timedelta, heard_at: datetime | None, word: Word, at: datetime) -> Judgement | None:
+    """Nobody can tell of a meter that has been silent for so long, until it is heard again."""
+    if word.heard_at != heard_at:
+        return None
+    return Judgement(
+        next_due=next_after(word.heard_at, interval, at),
+        impairments_known=False,
+        stands=partial(_unheard, interval, heard_at),
+    )
 
 
 def _covered_until(meter: Installation, snapshot: Snapshot, now: datetime) -> datetime:

@@ -76,6 +76,33 @@ def test_a_bad_row_is_named_and_left_out(tmp_path: Path, row: str, problem: str)
     assert problem in bad.problem
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "m,2026-03-01T08:00:00,1",
+        "m,2026030100800+08:00,1",
+        "m,1999-12-31T23:59:59Z,1",
+        "m,2100-01-01T00:00:00Z,1",
+        "m,2026-03-01T08:00:00Z,nan",
+        "m,2026-03-01T08:00:00Z,-0.5",
+        "m,2026-03-01T08:00:00Z,inf",
+        "m,2026-03-01T08:00:00Z,1e13",
+        "m,2026-03-01T08:00:00Z",
+        ",2026-03-01T08:00:00Z,1",
+        "\ufffd,2026-03-01T08:00:00Z,1",
+        'm,2026-03-01T08:00:00Z,"1"x"',
+    ],
+)
+def test_a_bad_row_costs_none_of_those_around_it(tmp_path: Path, row: str) -> None:
+    remarked = [f'{each},"two\nlines"' for each in rows(record(HOME * 40, meter_id="a"))]
+    sound = remarked + rows(record(HOME * 40, meter_id="m"))
+    lines = [*sound[:700], "", row, *sound[700:]]
+    recording = read(file(tmp_path, HEAD + "\n".join(lines)))
+    assert (recording.rows, recording.bad_rows) == (len(sound), 1)
+    assert [list(meter.totals_l) for meter in recording.meters] == [list(record(HOME * 40).totals_l)] * 2
+    assert recording.bad[0].line == 2 * 700 + 3
+
+
 def test_bytes_that_are_no_text_spoil_their_row_alone(tmp_path: Path) -> None:
     content = HEAD.encode() + b"m\xff,2026-03-01T09:00:00Z,1\nm,2026-03-01T10:00:00Z,2\n"
     assert (read(file(tmp_path, content)).rows, read(file(tmp_path, content)).bad_rows) == (1, 1)

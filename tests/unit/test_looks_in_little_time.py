@@ -102,7 +102,7 @@ def test_a_silence_shorter_than_the_least_is_not_asked_about() -> None:
 @given(SEGMENTS)
 @settings(max_examples=60, deadline=None)
 def test_the_base_flow_is_that_of_every_span(segment: Segment) -> None:
-    spans = flow._spans(segment, flow._windows(segment)) if segment.at_s[-1] - segment.at_s[0] >= SPAN_S else []
+    spans = flow._spans(segment) if segment.at_s[-1] - segment.at_s[0] >= SPAN_S else []
     rates = largest(spans, 0, len(segment.at_s) - 1) if spans else []
     assert list(base_flow(segment)) == list(rates)
 

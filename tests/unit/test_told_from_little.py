@@ -71,6 +71,11 @@ def cistern(random: Random, hour: int) -> float:
     return random.uniform(16.0, 17.0) if hour // 70 % 2 else 0.0
 
 
+def leaks(random: Random, hour: int) -> float:
+    """A leak of a day and more, again and again."""
+    return random.uniform(4.9, 5.3) if hour % 40 < 30 else 0.0
+
+
 def rises(random: Random, hour: int) -> float:
     """What flows without a stop grows until it hides what people use."""
     return random.uniform(0.98, 1.0) * min(20.0, hour / 12.0) if hour % 130 > 4 else 0.0
@@ -164,6 +169,7 @@ def stood(
             assert _records(asked) <= records
             assert asked.ongoing_since == again.ongoing_since
             assert asked.impairments == again.impairments
+            assert asked.impairments_known == again.impairments_known
             judged, before, count = again._replace(findings=judged.findings if was_known else ()), heard, count + 1
     return count
 
@@ -207,6 +213,10 @@ def test_a_base_flow_that_leaves_room_is_no_reason_to_ask_again() -> None:
 def test_a_leak_that_is_told_goes_on_until_it_rests_and_gaps_break_a_flow() -> None:
     gaps = [life(seed, drips, missing=0.4) for seed in range(2)]
     assert sum(stood(Leak(), readings, seed) for seed, readings in enumerate(gaps)) > 20
+
+
+def test_after_a_leak_it_is_not_asked_about_daily_until_that_is_forgotten() -> None:
+    assert sum(stood(Leak(), life(seed, leaks), seed) for seed in range(3)) > 40
 
 
 def test_a_fall_that_is_told_is_told_until_somebody_stirs() -> None:
@@ -275,6 +285,11 @@ def test_a_spared_silence_is_not_asked_about_until_it_is_longer() -> None:
         total_l += 5.0 if hour % 10 == 0 else 0.0
         readings.append((NOON - (240 - hour) * H, total_l))
     assert stood(Inactivity(), readings, 1, half_hours=13) > 50
+
+
+def test_of_a_meter_that_is_silent_nobody_can_tell_until_it_is_heard_again() -> None:
+    heard = [reading for reading in life(3) if not 24 * H < NOON - reading[0] < 120 * H]
+    assert stood(Uncovered(), heard, 3) > 150
 
 
 @pytest.mark.parametrize("half_hours", [12, 30])
