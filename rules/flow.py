@@ -132,15 +132,11 @@ def least_l_h(segments: Sequence[Segment], since_s: float, until_s: float) -> fl
     )
 
 
-def unsure_l(rate_l_h: float, step_l: float, window_s: float) -> float:
-    """How much of what a person uses in a window a base flow may hide: what it varies by, and the register's step."""
-    if rate_l_h <= 0.0:
-        return 0.0
-    return (rate_l_h * UNSTEADY + max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) * window_s / 3600.0
-
-
 def hides_from_l_h(volume_l: float, step_l: float, window_s: float) -> float:
-    """The base flow from which on `unsure_l` is such a volume; 0.0 where any base flow hides it."""
+    """The base flow that varies, and by its register's step may be out, by a volume in a window: it hides such a use.
+
+    0.0 where any base flow does.
+    """
     return max(0.0, (volume_l * 3600.0 / window_s - max(step_l, EXACT_STEP_L) * 3600.0 / PAUSE_S) / UNSTEADY)
 
 

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from alerts.findings import Kind, Reason
 from rules import presence
 from rules.dry import tolerance_s
-from rules.flow import base_flow, unsure_l
+from rules.hidden import hidden
 from rules.snapshot import Installation, Snapshot, instant
 from rules.water import blur_l, spacing, stretches
 from rules.zones import zone
@@ -107,10 +107,9 @@ def _blind(snapshot: Snapshot, meters: Sequence[Installation], now: datetime) ->
         return Reason(id="latency_incident", values={})
     if snapshot.hearing is None:
         return Reason(id="latency_deaf", values={})
-    limit_l, window_s = snapshot.policy.inactivity_volume_l, snapshot.policy.inactivity_window_h * 3600.0
     for meter in meters:
         covered = stretches(meter)
-        if meter.pulses_unknown or blur_l(meters) > limit_l:
+        if meter.pulses_unknown or blur_l(meters) > snapshot.policy.inactivity_volume_l:
             return Reason(id="latency_impaired", values={"device": meter.device})
         covered_until = instant(covered[-1].at_s[-1]) if covered else meter.installed_at
         silent = now - covered_until
@@ -119,8 +118,7 @@ def _blind(snapshot: Snapshot, meters: Sequence[Installation], now: datetime) ->
         ):
             values: dict[str, JsonValue] = {"device": meter.device, "silent_s": round(silent.total_seconds())}
             return Reason(id="latency_meter_silent", values=values)
-        base = base_flow(covered[-1])
-        if base and unsure_l(base[-1], blur_l([meter]), window_s) >= limit_l:
+        if hidden(snapshot, meter, covered[-1], now) is not None:
             return Reason(id="latency_impaired", values={"device": meter.device})
     return None
 

@@ -59,7 +59,8 @@ class Word(NamedTuple):
 Stands = Callable[[Word, datetime], "Judgement | None"]
 """What a rule would conclude at a moment, where nothing has changed since it was asked but what a word says.
 
-Of its findings those that are news. None: it is to be asked.
+It is asked so at its due at the latest: what came and went between may be told of. Of its findings those that are news.
+None: it is to be asked.
 """
 
 

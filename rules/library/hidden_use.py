@@ -1,29 +1,22 @@
-"""Hidden use: so much water flows all the time that a person's use cannot be told from it.
+"""Hidden use: so much water flows all the time that a person's use cannot be told from it (`rules.hidden`).
 
-Inactivity is judged by what is left without the base flow. Where that flow may vary by as much as the limit in the soft
-window, a home may look used while nobody uses anything: *monitoring impaired*, instead of false calm. By a register in
-coarse steps a lively day looks as if something flowed all the time: of one it is said only where that goes on.
+*Monitoring impaired*, instead of false calm.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 from pydantic import JsonValue
 
 from alerts.findings import Kind, Reason
 from rules.expected import next_after, next_word
-from rules.flow import SPAN_S, base_flow, flowing_since_s, hides_from_l_h, may_be_base_since
+from rules.flow import SPAN_S, flowing_since_s, may_be_base_since
+from rules.hidden import Hidden, hidden, least_hiding_l_h
 from rules.plainly import Plain, goes_on, has_no_base, plain
 from rules.rule import Impairment, Judgement, Word
 from rules.running import fine_meters
-from rules.segment import Segment
-from rules.snapshot import Installation, Snapshot, instant, judged_by_from
-from rules.water import blur_l, stretches
-
-LASTS: Final = timedelta(hours=48)
-"""So long must it go on by a register in coarse steps: by 10 L, homes without one show 30 h of it in six weeks."""
+from rules.snapshot import Installation, Snapshot, instant
+from rules.water import stretches
 
 
 class HiddenUse:
@@ -43,15 +36,15 @@ class HiddenUse:
             if not found:
                 known = False
                 continue
-            base = base_flow(found[-1])
-            if base and _hides(snapshot, meter, base[-1]):
-                impairments += _told(snapshot, meter, found[-1], base, now)
+            what = hidden(snapshot, meter, found[-1], now)
+            if what is not None:
+                impairments.append(_impairment(snapshot, meter, what))
         if not meters:
             return Judgement(next_due=now + self.max_latency)
         soon = next_word(meters, now)
         if impairments:
             return Judgement(next_due=soon, impairments=tuple(impairments))
-        least_l_h = min(_hides_from(snapshot, meter) for meter in meters)
+        least_l_h = min(least_hiding_l_h(snapshot, meter) for meter in meters)
         open_since_s = may_be_base_since(meters, least_l_h)
         earliest = now + self.max_latency if open_since_s is None else instant(open_since_s + SPAN_S)
         only = plain(snapshot) if known else None
@@ -76,30 +69,14 @@ def _leaves_room(known: Plain, least_l_h: float, word: Word, at: datetime) -> Ju
     return Judgement(next_due=max(soon, instant(flowing_s + SPAN_S)), stands=partial(_leaves_room, known, least_l_h))
 
 
-def _hides(snapshot: Snapshot, meter: Installation, rate_l_h: float) -> bool:
-    return 0.0 < rate_l_h >= _hides_from(snapshot, meter)
-
-
-def _hides_from(snapshot: Snapshot, meter: Installation) -> float:
-    policy = snapshot.policy
-    return hides_from_l_h(policy.inactivity_volume_l, blur_l([meter]), policy.inactivity_window_h * 3600.0)
-
-
-def _told(
-    snapshot: Snapshot, meter: Installation, segment: Segment, base: Sequence[float], now: datetime
-) -> list[Impairment]:
-    place = len(base)
-    while place > 0 and _hides(snapshot, meter, base[place - 1]):
-        place -= 1
-    since, covered_until = instant(segment.at_s[place]), instant(segment.at_s[-1])
-    known_since = snapshot.ongoing.get(Kind.MONITORING_IMPAIRED)
-    reason = Reason(id="monitoring_use_hidden", values={"device": meter.device, "base_l": round(base[-1], 1)})
-    if step_l := blur_l([meter]):
-        if since > max(covered_until - LASTS, judged_by_from(snapshot.looked_until, snapshot.policy, now)):
-            return []
-        lasted_s = round((covered_until - since).total_seconds())
-        values: dict[str, JsonValue] = {"device": meter.device, "lasted_s": lasted_s, "step_l": step_l}
-        reason = Reason(id="monitoring_never_still", values=values)
-    if place == 0 and known_since is not None:
-        since = min(since, known_since)  # a later look reads less far back
-    return [Impairment(about=meter.device, since=since, reason=reason)]
+def _impairment(snapshot: Snapshot, meter: Installation, what: Hidden) -> Impairment:
+    values: dict[str, JsonValue] = {"device": meter.device}
+    if what.step_l:
+        lasted_s = round(what.lasted.total_seconds())
+        reason = Reason(id="monitoring_never_still", values={**values, "lasted_s": lasted_s, "step_l": what.step_l})
+    else:
+        reason = Reason(id="monitoring_use_hidden", values={**values, "base_l": round(what.base_l_h, 1)})
+    # A later look reads less far back.
+    known_since = snapshot.ongoing.get(Kind.MONITORING_IMPAIRED) if what.is_whole else None
+    since = what.since if known_since is None else min(what.since, known_since)
+    return Impairment(about=meter.device, since=since, reason=reason)

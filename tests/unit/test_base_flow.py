@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.dry import dryness
-from rules.flow import SPAN_S, base_flow, hides_from_l_h, may_be_base_since, net_cover, unsure_l, without_base
+from rules.flow import SPAN_S, base_flow, hides_from_l_h, may_be_base_since, net_cover, without_base
 from rules.segment import Segment
 from rules.snapshot import Installation
 from rules.water import stretches
@@ -144,8 +144,6 @@ def test_more_data_only_raise_the_base_and_not_before_it_is_due(
 
 
 def test_what_a_base_hides() -> None:
-    assert unsure_l(0.0, 0.0, 43_200.0) == 0.0
-    assert unsure_l(3.0, 0.0, 43_200.0) < 10.0 < unsure_l(22.0, 0.0, 43_200.0)
-    assert unsure_l(hides_from_l_h(10.0, 0.0, 43_200.0), 0.0, 43_200.0) == pytest.approx(10.0)
+    assert 3.0 < hides_from_l_h(10.0, 0.0, 43_200.0) < 22.0
     assert hides_from_l_h(6.0, 0.0, 86_400.0) == 0.0
-    assert unsure_l(3.0, 10.0, 43_200.0) > 10.0, "a register of 10 L cannot tell so little apart"
+    assert hides_from_l_h(10.0, 10.0, 43_200.0) == 0.0, "a register of 10 L cannot tell so little apart"

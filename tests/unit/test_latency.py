@@ -9,7 +9,7 @@ from alerts.findings import Kind
 from alerts.wording import sentence
 from registry.policy import Policy
 from rules.dry import dryness
-from rules.latency import effective_latency, local_time
+from rules.latency import Latency, effective_latency, local_time
 from rules.library.inactivity import Inactivity
 from rules.snapshot import Absence, Installation
 from rules.water import cover
@@ -91,6 +91,15 @@ def test_what_keeps_water_from_telling() -> None:
     assert blind_because(meter(hourly([40.0] * 40))) == "latency_impaired"
     coarse = replace(fine, water=replace(fine.water, step_l=100.0))
     assert blind_because(coarse) == "latency_impaired"
+
+
+def test_a_register_of_ten_litres_is_blind_once_it_has_not_stood_still_for_two_days() -> None:
+    def seen(hours: int) -> Latency:
+        lively = meter(hourly([40.0] * hours))
+        return effective_latency(home(replace(lively, water=replace(lively.water, step_l=10.0))), NOON)
+
+    assert seen(40).noticed_by is not None
+    assert seen(60).reason.id == "latency_impaired"
 
 
 def test_what_is_told_already_needs_no_time() -> None:

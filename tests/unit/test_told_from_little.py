@@ -76,6 +76,11 @@ def leaks(random: Random, hour: int) -> float:
     return random.uniform(4.9, 5.3) if hour % 40 < 30 else 0.0
 
 
+def by_turns(_: Random, hour: int) -> float:
+    """As much in thirty hours on end, then nothing for ten: just long enough to be told from use."""
+    return 5.0 if hour % 40 < 30 else 0.0
+
+
 def rises(random: Random, hour: int) -> float:
     """What flows without a stop grows until it hides what people use."""
     return random.uniform(0.98, 1.0) * min(20.0, hour / 12.0) if hour % 130 > 4 else 0.0
@@ -154,6 +159,7 @@ def stood(
         was_known, records = _known(told, judged), _records(told) | _records(judged)
         before, later, profiles = bisect_right(at_s, now.timestamp()), now, counting(habits, now)
         while judged.stands is not None and (later := later + timedelta(minutes=random.randrange(20, 400))) < NOON:
+            later = min(later, judged.next_due)  # a flow may be told of for less than a pause
             heard = bisect_right(at_s, later.timestamp())
             word = word_of(course, before, heard)
             if rule.name == "inactivity":
@@ -195,7 +201,7 @@ def _records(judged: Judgement) -> set[datetime]:
     return {each.since for each in judged.findings if each.verdict is not Verdict.CLEAR}
 
 
-@pytest.mark.parametrize("flows", [None, drips, cistern], ids=["none", "drips", "cistern"])
+@pytest.mark.parametrize("flows", [None, drips, cistern, by_turns], ids=["none", "drips", "cistern", "by turns"])
 @pytest.mark.parametrize("rule", [Inactivity(), PossibleFall(), Leak(), HighUse()], ids=lambda rule: rule.name)
 def test_what_is_told_from_little_is_what_asking_would_find(
     rule: Rule, flows: Callable[[Random, int], float] | None
