@@ -78,7 +78,8 @@ class Child:
             await asyncio.wait([self._task])
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once, and for good."""
+        self._stopping.set()
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
