@@ -27,7 +27,7 @@ from rules.lines import crosses_s, lines, window
 from rules.rule import Judgement, Stands
 from rules.segment import Segment
 from rules.silence import silences
-from rules.snapshot import OVERLAP, Installation, Snapshot, instant
+from rules.snapshot import OVERLAP, Installation, Snapshot, instant, judged_by_from
 from rules.zones import zone
 
 _STALE_AFTER: Final = timedelta(hours=24)  # daily uploads are this late by nature
@@ -135,9 +135,15 @@ def _is_news(episode: Episode, snapshot: Snapshot, now: datetime) -> bool:
         return False
     # A reading may have come in late, behind what was judged. Where the episode began must have been read, or it would
     # seem to be another one.
-    return fired > judged_until or (
-        snapshot.looked_until is not None and not episode.first_judged and fired > judged_until - OVERLAP
-    )
+    begun = not episode.first_judged or _is_first(episode.since_s, snapshot, now)
+    return fired > judged_until or (snapshot.looked_until is not None and begun and fired > judged_until - OVERLAP)
+
+
+def _is_first(since_s: float, snapshot: Snapshot, now: datetime) -> bool:
+    """Whether nothing was ever read before an instant: all that the home's meters showed is read, and begins there."""
+    meters = [meter for meter in snapshot.installations if meter.water.measured_s]
+    read_from = judged_by_from(snapshot.looked_until, snapshot.policy, now)
+    return all(read_from <= meter.installed_at and since_s <= meter.water.measured_s[0] for meter in meters)
 
 
 def _finding(

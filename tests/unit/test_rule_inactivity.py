@@ -14,7 +14,7 @@ from alerts.wording import sentence
 from registry.policy import Policy
 from rules.dry import dryness
 from rules.library.inactivity import Inactivity
-from rules.snapshot import Snapshot, instant
+from rules.snapshot import Snapshot, instant, read_from
 from rules.water import cover
 from tests.unit.rule_worlds import MIN, NOON, H, home, hourly, meter
 
@@ -246,7 +246,8 @@ def watched(
     recorded: set[datetime] = set()
     now, looks, end = NOON, 0, max(received for _, received, _ in arrivals) + (after or 2 * step)
     while now < end:
-        readings = sorted((at, litres) for at, received, litres in arrivals if received <= now)[-64:]
+        from_at = read_from(snapshot.looked_until, snapshot.policy, now, timedelta(days=35))
+        readings = sorted((at, litres) for at, received, litres in arrivals if received <= now and at >= from_at)
         heard_at = max((received for _, received, _ in arrivals if received <= now), default=None)
         device = meter(readings, interval_s=int(step.total_seconds()), installed_at=NOON - H, heard_at=heard_at)
         judgement = RULE.evaluate(replace(snapshot, installations=(device,)), now)
@@ -294,6 +295,7 @@ def test_looking_when_due_finds_what_looking_every_minute_finds(
 
 @settings(deadline=None, max_examples=40)
 @example(uses=[0.0] * 60 + [3.0] + [0.0] * 12 + [3.0, 3.0, 3.0, 0.0, 30.0], delays_min=[17, 0], seed=Random(0))
+@example(uses=[0.0] * 17 + [30.0] + [0.0] * 42, delays_min=[16, 0], seed=Random(0))
 @given(uses=LIVES, delays_min=st.lists(st.integers(0, 90), min_size=1, max_size=7), seed=st.randoms())
 def test_readings_out_of_order_hide_no_spell(uses: list[float], delays_min: list[int], seed: Random) -> None:
     """Whatever arrives behind what was judged: every spell in the data, once complete, has been raised or recorded."""
