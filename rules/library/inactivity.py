@@ -38,7 +38,7 @@ class Inactivity:
     """Raises while an episode lasts, clears with use after it, records one that came and went between two looks."""
 
     name = "inactivity"
-    release = 5
+    release = 6
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
