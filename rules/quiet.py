@@ -45,6 +45,12 @@ class Bound(NamedTuple):
         return None if crosses is None else self._replace(crosses=crosses)
 
 
+def drawn_anew(lines: Sequence[Bound], learned: Sequence[Learned]) -> Sequence[Bound] | None:
+    """The same lines where other habits count; None where these do not draw all of them."""
+    found = [anew for line in lines if (anew := line.anew(learned)) is not None]
+    return found if len(found) == len(lines) else None
+
+
 class Silence(NamedTuple):
     """One that may have begun at a reading, and how much must be used from there on for it to be over."""
 
@@ -77,9 +83,8 @@ class Quiet(NamedTuple):
 
     def anew(self, learned: Sequence[Learned]) -> "Quiet | None":
         """The same where other habits count; None where these draw no line."""
-        lines = [line.anew(learned) for line in self.lines]
-        known = [line for line in lines if line is not None]
-        return self._replace(lines=known) if len(known) == len(lines) else None
+        lines = drawn_anew(self.lines, learned)
+        return None if lines is None else self._replace(lines=lines)
 
     @staticmethod
     def since(since_s: float, lines: Sequence[Bound], news_s: float) -> "Quiet":

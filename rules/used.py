@@ -15,7 +15,7 @@ from rules.flow import SPAN_S
 from rules.habits import habits_until
 from rules.learning import PERIOD, next_change
 from rules.plainly import Plain, covered_until, goes_on, has_no_base, kept_from, plain
-from rules.quiet import SUMS_L, Bound, Moves, Quiet, all_after, quiets
+from rules.quiet import SUMS_L, Bound, Moves, Quiet, all_after, drawn_anew, quiets
 from rules.rule import Judgement, Stands, Word
 from rules.segment import Segment, moved
 from rules.snapshot import OVERLAP, Learned, Snapshot, instant
@@ -125,9 +125,8 @@ def _learned_anew(judged: _Judged, learned: Sequence[Learned], at: datetime) -> 
     """
     if len(learned) < 2 or learned[-2].profile is None or at - learned[-2].from_at < PERIOD:
         return None
-    lines = [bound.anew(learned) for bound in judged.bounds]
-    bounds = [bound for bound in lines if bound is not None]
-    if len(bounds) < len(lines) or all(bound.by_habits is None for bound in bounds):
+    bounds = drawn_anew(judged.bounds, learned)
+    if bounds is None or all(bound.by_habits is None for bound in bounds):
         return None
     return judged._replace(bounds=bounds, until=next_change(judged.home_id, at, learned))
 
