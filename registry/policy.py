@@ -50,7 +50,8 @@ class Policy:
         check_days: a button's check, by a test, a press or any other action, is overdue after this many; 0: not asked.
         battery_low_pct: a battery at or below this is low.
         silence_intervals: a device is lost after this many reporting intervals without a word ...
-        silence_min_s: ... but not before this long.
+        silence_min_s: ... but not before this long. A meter that is often unheard for longer is told after that ...
+        silence_max_h: ... but after this many hours at the latest; 0: what it often is does not matter.
         area_homes: so many homes of an area or a gateway at once, at least ...
         area_share: ... and this share of those that are watched, are one incident of the area.
         absence_check_h: after an absence without a sign of life for this many hours, somebody asks.
@@ -77,6 +78,7 @@ class Policy:
     battery_low_pct: float = 15.0
     silence_intervals: float = 3.0
     silence_min_s: float = 3600.0
+    silence_max_h: float = 24.0
     area_homes: float = 5.0
     area_share: float = 0.3
     absence_check_h: float = 12.0
@@ -134,6 +136,7 @@ class _Parameters(BaseModel):
     battery_low_pct: Annotated[float, Field(ge=0, le=100)] | None = None
     silence_intervals: Annotated[float, Field(ge=1, le=1_000)] | None = None
     silence_min_s: Annotated[float, Field(ge=60, le=604_800)] | None = None
+    silence_max_h: Annotated[float, Field(ge=0, le=168)] | None = None
     area_homes: Annotated[float, Field(ge=2, le=1_000_000)] | None = None
     area_share: Annotated[float, Field(gt=0, le=1)] | None = None
     absence_check_h: _Hours | None = None

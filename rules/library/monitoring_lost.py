@@ -2,23 +2,28 @@
 
 Counted by time of receipt, up to where ingest has heard its brokers and from where that hearing began: a device is
 not silent because we were deaf, behind or switched off. Where many of an area or a gateway fall silent together, one
-incident is told in their place (`rules.area_watch`): a device that fell silent alone waits 2 min to find out.
+incident is told in their place (`rules.area_watch`): a device that fell silent alone waits 2 min to find out. A meter
+that is often unheard for longer than its limit is silent all the same, but nobody is told before it is so for longer
+than it often is (`Profile.apart_h`).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from typing import Final, NamedTuple
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
+from registry.policy import Policy
 from rules import held
 from rules.expected import next_after
-from rules.held import Fate
+from rules.held import Fate, Held
+from rules.learning import next_change
 from rules.rule import Judgement, Word
-from rules.snapshot import Hearing, Snapshot, Trouble
+from rules.snapshot import Hearing, Installation, Learned, Snapshot, Trouble
 
 _SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class _State(Enum):
@@ -32,6 +37,8 @@ class _Device(NamedTuple):
 
     Attributes:
         limit: how long it may be silent.
+        habits: of its home, where they are learned from what it alone shows; None where they are not ...
+        longest: ... and for no longer than this it is waited for because of them.
     """
 
     name: str
@@ -39,19 +46,39 @@ class _Device(NamedTuple):
     limit: timedelta
     installed_at: datetime
     heard_at: datetime | None
+    habits: Sequence[Learned] | None = None
+    longest: timedelta = timedelta()
 
     @property
     def since(self) -> datetime:
         """Since when it is silent, if it is."""
         return self.heard_at or self.installed_at
 
+    @property
+    def told_after(self) -> timedelta:
+        """How long it is silent before anybody is told: an interval longer than it often is, where that is more."""
+        profile = self.habits[-1].profile if self.habits else None
+        if profile is None:
+            return self.limit
+        return max(self.limit, min(timedelta(hours=profile.apart_h) + self.interval, self.longest))
+
 
 class _Judged(NamedTuple):
+    """What a device is found to be.
+
+    Attributes:
+        since: since when nothing is heard of it.
+        next_due: when that may change.
+        crossed_at: of a silent one, when it had been silent for its limit ...
+        told_at: ... and before which nobody is told, both by the time up to which we have heard.
+    """
+
     device: _Device
     state: _State
     since: datetime
     next_due: datetime
     crossed_at: datetime | None = None
+    told_at: datetime | None = None
 
 
 class _Home(NamedTuple):
@@ -75,21 +102,18 @@ class MonitoringLost:
     """Raises one alert per home for all its silent devices, since the one that fell silent first."""
 
     name = "monitoring_lost"
-    release = 3
+    release = 4
     max_latency = timedelta(hours=24)
 
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges every installed device that has a reporting interval."""
+        watched = [device for device in snapshot.installations if device.removed_at is None]
+        meters = [device for device in watched if device.meters_water]
+        alone = meters[0] if len(meters) == 1 else None
         devices = [
-            _Device(
-                device.device,
-                device.interval,
-                snapshot.policy.silence_limit(device.interval_s or device.interval.total_seconds()),
-                device.installed_at,
-                device.heard_at,
-            )
-            for device in snapshot.installations
-            if device.removed_at is None and device.interval_s is not None
+            _device(device, snapshot.policy, snapshot.profiles if device is alone else None)
+            for device in watched
+            if device.interval_s is not None
         ]
         home = _Home(
             home_id=snapshot.home_id,
@@ -107,9 +131,27 @@ class MonitoringLost:
         return _concluded(home, judged, min([each.next_due for each in judged]), now)
 
 
-def _alone(home: _Home, device: _Device, hearing: Hearing, now: datetime) -> Judgement:
-    """Of a home with one device and no trouble around it: a word of that tells all that is gone by here."""
-    judged = _judged(device, hearing, now)
+def _device(installed: Installation, policy: Policy, profiles: Sequence[Learned] | None) -> _Device:
+    limit = policy.silence_limit(installed.interval_s or installed.interval.total_seconds())
+    longest = timedelta(hours=policy.silence_max_h)
+    return _Device(
+        installed.device, installed.interval, limit, installed.installed_at, installed.heard_at, profiles, longest
+    )
+
+
+def _alone(
+    home: _Home, device: _Device, hearing: Hearing, now: datetime, silent_until: datetime = _LONG_AGO
+) -> Judgement:
+    """Of a home with one device and no trouble around it: a word of that tells all that is gone by here.
+
+    Args:
+        home: the home.
+        device: its only device.
+        hearing: what we have heard.
+        now: the time of the look.
+        silent_until: nothing more is heard of it up to then, if that is known.
+    """
+    judged = _judged(device, hearing, now, silent_until)
     said = _concluded(home, [judged], judged.next_due, now)
     is_told = home.is_told
     for finding in said.findings:
@@ -125,9 +167,13 @@ def _alone(home: _Home, device: _Device, hearing: Hearing, now: datetime) -> Jud
     )
 
 
-def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: datetime) -> Judgement:
+def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: datetime) -> Judgement | None:
+    if word.learned is not None and device.habits is not None:
+        if not word.learned:
+            return None
+        device = device._replace(habits=word.learned)
     if home.is_told and home.known_since is not None and word.heard_at == device.heard_at:
-        # What was told of it stays so until it is heard.
+        # What was told of it stays so until it is heard, whatever its habits.
         due = next_after(word.heard_at, device.interval, max(at, word.silent_until))
         stands = partial(_told_again, home, device, lag)
         return Judgement(next_due=due, ongoing_since=home.known_since, stands=stands)
@@ -136,16 +182,19 @@ def _told_again(home: _Home, device: _Device, lag: timedelta, word: Word, at: da
     heard = _Home(home.home_id, hearing, word.heard_at, home.troubles, home.known_since, home.is_told)
     if word.heard_at != device.heard_at:
         device = device._replace(heard_at=word.heard_at)
-    return _alone(heard, device, hearing, at)
+    return _alone(heard, device, hearing, at, word.silent_until)
 
 
-def _judged(device: _Device, hearing: Hearing | None, now: datetime) -> _Judged:
+def _judged(device: _Device, hearing: Hearing | None, now: datetime, silent_until: datetime = _LONG_AGO) -> _Judged:
     since = device.since
     if hearing is None:
         return _Judged(device, _State.UNKNOWN, since, now + device.interval)
-    silent_at = max(since, hearing.since) + device.limit
+    listened_from = max(since, hearing.since)
+    silent_at = listened_from + device.limit
     if hearing.until > silent_at:
-        return _Judged(device, _State.SILENT, since, next_after(since, device.interval, now), silent_at)
+        told_at = listened_from + device.told_after
+        due = next_after(since, device.interval, max(now, min(silent_until, told_at)))
+        return _Judged(device, _State.SILENT, since, due, silent_at, told_at)
     state = _State.HEARD if hearing.until <= since + device.limit else _State.UNKNOWN
     return _Judged(device, state, since, silent_at + max(now - hearing.until, timedelta()) + _SLACK)
 
@@ -185,16 +234,9 @@ def _silent(
     """Its own alert, unless its area or gateway has fallen silent with it, or may have."""
     assert home.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
     fates = [
-        held.silent(
-            home.troubles,
-            home.hearing.until,
-            since=each.since,
-            crossed_at=each.crossed_at,
-            limit=each.device.limit,
-            interval=each.device.interval,
-        )
+        _fate(home.troubles, home.hearing.until, each, crossed_at=each.crossed_at, told_at=each.told_at)
         for each in silent
-        if each.crossed_at is not None
+        if each.crossed_at is not None and each.told_at is not None
     ]
     since, told = silent[0].since, home.is_told
     over: tuple[Finding, ...] = ()
@@ -206,9 +248,24 @@ def _silent(
     if not told and all(fate is not Fate.OWN for fate, _ in fates):
         lag = max(now - home.hearing.until, timedelta())
         settled = min(until for _, until in fates if until is not None) + lag + _SLACK
-        return Judgement(findings=over, next_due=min(next_due, settled), ongoing_since=since)
+        # By other habits it may be told sooner.
+        learned = [next_change(home.home_id, now, known) for each in silent if (known := each.device.habits)]
+        return Judgement(findings=over, next_due=min(next_due, settled, *learned), ongoing_since=since)
     lost = _lost(home.home_id, silent, home.hearing.until)
     return Judgement(findings=(*over, lost), next_due=next_due, ongoing_since=since)
+
+
+def _fate(
+    troubles: Sequence[Trouble], heard_until: datetime, silent: _Judged, *, crossed_at: datetime, told_at: datetime
+) -> Held:
+    """What becomes of a silence by what else is silent, and by how long its device often is."""
+    device = silent.device
+    fate = held.silent(
+        troubles, heard_until, since=silent.since, crossed_at=crossed_at, limit=device.limit, interval=device.interval
+    )
+    if fate.fate is Fate.PART or heard_until > told_at:
+        return fate
+    return Held(Fate.HELD, told_at if fate.until is None else max(told_at, fate.until))
 
 
 def _lost(home_id: int, silent: Sequence[_Judged], heard_until: datetime) -> Finding:
@@ -222,7 +279,7 @@ def _lost(home_id: int, silent: Sequence[_Judged], heard_until: datetime) -> Fin
         since=first.since,
         reason=Reason(
             id="monitoring_never_heard" if device.heard_at is None else "monitoring_silent",
-            values={"device": device.name, "silent_s": silent_s, "limit_s": round(device.limit.total_seconds())},
+            values={"device": device.name, "silent_s": silent_s, "limit_s": round(device.told_after.total_seconds())},
         ),
         evidence={
             "silent": {each.device.name: each.since.isoformat() for each in silent},

@@ -1,6 +1,7 @@
 """A home's past as silences: from a reading that shows use to the last one before the next use. Pure."""
 
 from collections.abc import Iterable, Sequence
+from heapq import nlargest
 from itertools import pairwise
 from operator import mul, sub
 from typing import Final, NamedTuple
@@ -14,6 +15,9 @@ LONGEST_STEP_S: Final = 7 * 3600.0
 
 LONGEST_WAIT_S: Final = 24 * 3600.0
 """Readings further apart than this are as good as this: there the hard line does not wait for the meter any more."""
+
+OFTEN: Final = 3
+"""What came so many times is no coincidence: one outage, even in two parts, makes no habit of a meter."""
 
 
 class Silence(NamedTuple):
@@ -76,3 +80,13 @@ def wait_s(steps_s: Sequence[float]) -> float:
         steps_s = [min(step_s, LONGEST_WAIT_S) for step_s in steps_s]
     whole_s = sum(steps_s)
     return sum(map(mul, steps_s, steps_s)) / whole_s / 2.0 if whole_s > 0.0 else LONGEST_WAIT_S
+
+
+def often_apart_s(steps_s: Sequence[float]) -> float:
+    """The time between two readings that was reached `OFTEN` times; 0 where there are not so many.
+
+    Args:
+        steps_s: from each reading to the next, where that is covered.
+    """
+    longest_s = nlargest(OFTEN, steps_s)
+    return longest_s[-1] if len(longest_s) == OFTEN else 0.0

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rules.profile.drawing import drawn
-from rules.profile.history import wait_s
+from rules.profile.history import often_apart_s, wait_s
 from rules.profile.line import Profile
 from rules.profile.lived import Past, past_of
 from rules.profile.local import IsWorkday, Zone, clock
@@ -45,5 +45,7 @@ def profile_of(past: Past, *, until: datetime, tuning: Tuning = USUAL, asked: Se
         until_s=until.timestamp(),
         days=past.covered_s / _DAY_S,
         lines=drawn(past.lived, tuning, asked),
-        wait_h=round(wait_s(past.steps_s) / 3600.0, 2),  # as it is stored
+        # Both as they are stored.
+        wait_h=round(wait_s(past.steps_s) / 3600.0, 2),
+        apart_h=round(often_apart_s(past.steps_s) / 3600.0, 2),
     )

@@ -30,6 +30,7 @@ class Profile:
         until_s: learned from what was measured before this instant, epoch seconds ...
         days: ... over so many days of cover.
         wait_h: how long the next reading was waited for lately, on average over all moments.
+        apart_h: so far apart two readings lay lately, more than once or twice (`rules.profile.history.OFTEN`).
         lines: for each price of `STRICTNESS_H`, the line of workdays and that of free days; None for one that nobody
             asked for.
     """
@@ -38,6 +39,7 @@ class Profile:
     days: float
     lines: tuple[tuple[Line, Line] | None, ...]
     wait_h: float = MOST_WAIT_H
+    apart_h: float = 0.0
 
     def too_long_at(
         self,
@@ -104,6 +106,7 @@ class Profile:
             "until_s": self.until_s,
             "days": round(self.days, 2),
             "wait_h": round(self.wait_h, 2),
+            "apart_h": round(self.apart_h, 2),
             "lines": [[_written(line) for line in pair] for pair in pairs],
         }
 
@@ -117,12 +120,20 @@ class Profile:
                 "days": int() | float() as days,
                 "wait_h": int() | float() as wait_h,
                 "lines": list(pairs),
+                **more,
             }:
                 lines = [_pair(pair) for pair in pairs]
-                if release == RELEASE and len(lines) == len(STRICTNESS_H):
+                apart_h = more.get("apart_h", 0.0)  # not known when the first of this release were written
+                if release == RELEASE and len(lines) == len(STRICTNESS_H) and isinstance(apart_h, (int, float)):
                     whole = tuple(pair for pair in lines if pair is not None)
                     if len(whole) == len(lines):
-                        return cls(until_s=float(until_s), days=float(days), lines=whole, wait_h=float(wait_h))
+                        return cls(
+                            until_s=float(until_s),
+                            days=float(days),
+                            lines=whole,
+                            wait_h=float(wait_h),
+                            apart_h=float(apart_h),
+                        )
         return None
 
 

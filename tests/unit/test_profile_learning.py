@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.profile import HISTORY, USUAL, Profile, learn
-from rules.profile.history import LONGEST_WAIT_S, Silence, covered_s, silences, wait_s
+from rules.profile.history import LONGEST_WAIT_S, Silence, covered_s, often_apart_s, silences, wait_s
 from rules.profile.pricing import EVERY, LEAST, MOST, STRICTNESS_H, best
 from rules.segment import Segment
 
@@ -206,4 +206,12 @@ def test_how_the_meters_are_heard_goes_by_the_last_four_weeks() -> None:
     hourly = lived(90, always_home)
     kept = [place for place in range(90 * 24) if place >= 62 * 24 or place % 6 == 0]
     at_s, totals_l = ([of[place] for place in kept] for of in (hourly.at_s, hourly.low_l))
-    assert learned(Segment(at_s, totals_l, totals_l)).wait_h == learned(hourly).wait_h == 0.5
+    profile = learned(Segment(at_s, totals_l, totals_l))
+    assert profile.wait_h == learned(hourly).wait_h == 0.5
+    assert profile.apart_h == learned(hourly).apart_h == 1.0
+
+
+def test_what_came_twice_is_no_habit_of_a_meter() -> None:
+    assert often_apart_s([]) == often_apart_s([9 * HOUR] * 2) == 0.0
+    assert often_apart_s([HOUR] * 40 + [9 * HOUR] * 2) == HOUR
+    assert often_apart_s([HOUR] * 40 + [9 * HOUR, 7 * HOUR, 30 * HOUR]) == 7 * HOUR

@@ -35,8 +35,9 @@ def is_workday(day: date) -> bool:
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     pair = draw(pairs)
-    wait_h = draw(st.floats(0.0, 30.0).map(lambda hours: round(hours, 2)))
-    return Profile(until_s=draw(st.floats(0, 2e9)), days=30.0, lines=(pair,) * len(STRICTNESS_H), wait_h=wait_h)
+    wait_h, apart_h = (draw(st.floats(0.0, 30.0).map(lambda hours: round(hours, 2))) for _ in range(2))
+    lines = (pair,) * len(STRICTNESS_H)
+    return Profile(until_s=draw(st.floats(0, 2e9)), days=30.0, lines=lines, wait_h=wait_h, apart_h=apart_h)
 
 
 @given(profile=profiles(), zone=zones, since_s=instants_s)
@@ -115,8 +116,13 @@ def test_what_another_release_wrote_or_is_not_whole_is_no_profile() -> None:
         {**whole, "lines": [lines[0][:1], *lines[1:]]},
         {**whole, "days": "many"},
         {**whole, "wait_h": None},
+        {**whole, "apart_h": "often"},
     ):
         assert Profile.from_json(broken) is None
+    # Written before it was known how far apart the readings lie.
+    older = Profile.from_json({name: value for name, value in whole.items() if name != "apart_h"})
+    assert older is not None
+    assert older.apart_h == 0.0
 
 
 @given(zone=zones, at_s=instants_s)

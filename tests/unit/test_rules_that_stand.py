@@ -14,8 +14,10 @@ from devices import meters
 from rules.backtest.words import Words
 from rules.course import Course
 from rules.flow import base_flow, course_of, may_be_base_since, without_base
+from rules.learning import counting
 from rules.library.catalogue import HOME_RULES
 from rules.library.inactivity import Inactivity
+from rules.library.monitoring_lost import MonitoringLost
 from rules.profile import Profile
 from rules.profile.local import SLOTS
 from rules.rule import Judgement, Rule
@@ -129,15 +131,31 @@ def test_of_a_home_in_which_water_never_pauses_use_is_told_from_what_is_surely_n
     assert _stood(Inactivity(), readings, whole(readings)) > _stood(Inactivity(), readings)
 
 
-def _stood(rule: Rule, readings: _Readings, course: Course | None = None) -> int:
+def test_of_a_meter_that_is_often_unheard_it_is_told_by_the_habits_that_count() -> None:
+    stood, random = 0, Random(5)
+    for seed in range(6):
+        readings = [reading for reading in life(seed) if random.random() < 0.25]
+        # Told of after nine hours by the one, after four by the other.
+        apart_h = (8.0, 3.0) if seed % 2 else (3.0, 8.0)
+        habits = [
+            replace(each, from_at=from_at, profile=replace(each.profile, apart_h=hours))
+            for each, from_at, hours in zip(LEARNED * 2, (NOON - 240 * H, NOON - (60 + seed) * H), apart_h, strict=True)
+            if each.profile is not None
+        ]
+        stood += _stood(MonitoringLost(), readings, habits=habits)
+    assert stood > 200
+
+
+def _stood(rule: Rule, readings: _Readings, course: Course | None = None, habits: Sequence[Learned] = LEARNED) -> int:
     """How often it stood, and each time what asking it anew concluded was the same."""
     stood, words = 0, words_of(readings)
-    snapshot = home(policy=replace(home().policy, inactivity_min_h=5.0), profiles=LEARNED, looked_until=None)
+    snapshot = home(policy=replace(home().policy, inactivity_min_h=5.0), looked_until=None)
     kind = Kind(rule.name) if rule.name in set(Kind) else None
     now = NOON - 200 * H
     while now < NOON:
         now += 9 * H + 7 * MIN
-        judged = rule.evaluate(seen(snapshot, readings, now, course), now)
+        counted = counting(habits, now)
+        judged = rule.evaluate(seen(snapshot, readings, now, course, profiles=counted), now)
         told, before = told_by(judged, told=-1), words.moves(sum(at <= now for at, _ in readings))
         for ahead in range(1, 40, 2):
             later = now + ahead * timedelta(minutes=47)
@@ -147,12 +165,14 @@ def _stood(rule: Rule, readings: _Readings, course: Course | None = None) -> int
                 "open_kinds": frozenset({kind}) if told >= 0 else frozenset(),
                 "ongoing": {} if judged.ongoing_since is None else {rule.name: judged.ongoing_since},
             }
-            heard = words.heard(sum(at <= later for at, _ in readings))
-            again = judged.stands(words.since(before, heard), later)
+            heard, learned = words.heard(sum(at <= later for at, _ in readings)), counting(habits, later)
+            word = words.since(before, heard)
+            again = judged.stands(word if learned == counted else word._replace(learned=learned), later)
             if again is None:
                 break
             assert again.next_due > later
-            asked = rule.evaluate(seen(snapshot, readings, later, None, **known), later)
+            counted = learned
+            asked = rule.evaluate(seen(snapshot, readings, later, None, profiles=counted, **known), later)
             assert news(asked, told=told) == news(again, told=told)
             assert asked.ongoing_since == again.ongoing_since
             assert not asked.impairments
