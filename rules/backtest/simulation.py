@@ -64,7 +64,7 @@ class Home:
         surely_l = () if readings.course is None else readings.course.surely_l
         self._words = Words(series.measured_s, series.totals_l, series.received_s, surely_l, world.late_window)
         self._begins_at = series.begins_at
-        self._standings = Standings(world.rules, readings, self._words, world.late_window)
+        self._standings = Standings(world.rules, readings, self._words)
         self._tells = world.leaves_standing and readings.in_time
         # What a look leaves for the next one, as the database keeps it.
         self._due_at = max(watched_from, series.begins_at)

@@ -64,13 +64,11 @@ class Standings:
         rules: that it is judged by.
         readings: of its meter.
         words: what comes of that.
-        late_window: where nothing was heard for so long, nothing is told from little.
     """
 
-    def __init__(self, rules: Iterable[Rule], readings: Readings, words: Words, late_window: timedelta) -> None:
+    def __init__(self, rules: Iterable[Rule], readings: Readings, words: Words) -> None:
         self._max_latency = {rule.name: rule.max_latency for rule in rules}
         self._readings, self._words = readings, words
-        self._late_window_s = late_window.total_seconds()
         self._asked: dict[str, _Asked] = {}
         self._dues: list[tuple[datetime, str]] = []  # a heap; without those that could not tell
         self._heard: Heard | None = None
@@ -144,7 +142,7 @@ class Standings:
             self._heard_until_s = self._readings.next_received_s(count)
             self._heard = self._words.heard(count) if count else None
         heard = self._heard
-        return None if heard is None or heard.word.covered_s < now_s - self._late_window_s else heard
+        return None if heard is None or not self._words.tells(heard, now_s) else heard
 
     def keep(self, look: Look, now: datetime) -> None:
         """What a look leaves: of rules that it asked what they said then, and nothing of those that failed."""

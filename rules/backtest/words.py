@@ -48,8 +48,8 @@ class Words:
         measured_s: Sequence[float],
         totals_l: Sequence[float],
         received_s: Sequence[float],
-        surely_l: Sequence[float] = (),
-        late_window: timedelta = timedelta(days=35),
+        surely_l: Sequence[float],
+        late_window: timedelta,
     ) -> None:
         self._measured_s, self._totals_l, self._received_s = measured_s, totals_l, received_s
         self._measured_at = [instant(each_s) for each_s in measured_s]
@@ -65,7 +65,7 @@ class Words:
         self._surely_l = [surely_l[place - 1] for place in places] if surely_l else []
         self._flowing_s = self._after_pauses()
         self._gaps: dict[float, Sequence[int]] = {}
-        self._late_window = late_window
+        self._late_window, self._late_window_s = late_window, late_window.total_seconds()
 
     def standing_still(self, place: int, totals_l: Sequence[float]) -> "Words":
         """The same of a register that no longer moves from the reading at `place` on.
@@ -97,6 +97,10 @@ class Words:
                 min(next_at, covered_at + self._late_window) - datetime.resolution,
             ),
         )
+
+    def tells(self, heard: Heard, now_s: float) -> bool:
+        """Whether what was heard tells anything at a moment: nothing does once that is too long ago."""
+        return heard.word.covered_s >= now_s - self._late_window_s
 
     def unheard_at(self, readings: int, within: timedelta) -> datetime:
         """When nothing will have been heard for so long, for the first time after so many readings."""

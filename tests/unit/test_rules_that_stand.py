@@ -26,6 +26,7 @@ from rules.snapshot import Hearing, Learned, Snapshot
 from tests.unit.rule_worlds import MIN, NOON, H, home, meter
 
 _Readings = Sequence[tuple[datetime, float]]
+LATE_WINDOW = timedelta(days=35)
 LINE = (20,) * SLOTS
 LEARNED = (Learned(from_at=NOON - 240 * H, profile=Profile(until_s=0.0, days=60.0, lines=((LINE, LINE),) * 5)),)
 _RULES = [rule for rule in HOME_RULES if rule.name not in {"test_overdue", "check_overdue"}]
@@ -84,7 +85,7 @@ def seen(
 def words_of(readings: _Readings) -> Words:
     """What a back-test tells of a meter that is heard as it measures."""
     times_s = [at.timestamp() for at, _ in readings]
-    return Words(times_s, [total_l for _, total_l in readings], times_s, whole(readings).surely_l)
+    return Words(times_s, [total_l for _, total_l in readings], times_s, whole(readings).surely_l, LATE_WINDOW)
 
 
 def news(asked: Judgement, *, told: int) -> list[Finding]:
@@ -234,6 +235,10 @@ def test_no_part_of_a_course_shows_less_beyond_its_base_flow_than_is_sure(seed: 
 
 def test_a_step_that_no_more_than_a_total_or_two_could_show_leaves_nothing_proven() -> None:
     at_s = [NOON.timestamp() + 3600.0 * hour for hour in range(5)]
-    assert Words(at_s, [1003.0, 1004.0, 1007.0, 1007.0, 1007.0], at_s).is_exact(2, 5)
-    assert not Words(at_s, [1000.0, 1000.0, 1100.0, 1100.0, 1100.0], at_s).is_exact(1, 5)
-    assert Words(at_s, [1000.0, 1099.0, 1100.0, 1100.0, 1100.0], at_s).is_exact(2, 5)
+
+    def words(totals_l: Sequence[float]) -> Words:
+        return Words(at_s, totals_l, at_s, (), LATE_WINDOW)
+
+    assert words([1003.0, 1004.0, 1007.0, 1007.0, 1007.0]).is_exact(2, 5)
+    assert not words([1000.0, 1000.0, 1100.0, 1100.0, 1100.0]).is_exact(1, 5)
+    assert words([1000.0, 1099.0, 1100.0, 1100.0, 1100.0]).is_exact(2, 5)
