@@ -7,14 +7,12 @@ already of a case that is closed, the rule itself carries from look to look, as 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
 from alerts.findings import Finding, Kind, Reason, Severity, Subject, Verdict
-from rules.expected import next_word
-from rules.rule import Judgement
-from rules.snapshot import OVERLAP, Installation, Snapshot, instant
+from rules.snapshot import OVERLAP, Snapshot, instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,52 +112,6 @@ def tell(
 def is_calm(snapshot: Snapshot, condition: Condition) -> bool:
     """Whether nothing of it is told, nor carried from look to look."""
     return condition.rule not in snapshot.ongoing and condition.kind not in snapshot.open_kinds
-
-
-def judgement(
-    snapshot: Snapshot,
-    now: datetime,
-    condition: Condition,
-    bouts: Sequence[Bout],
-    *,
-    meters: Sequence[Installation],
-    covered_s: Sequence[float],
-    over: bool,
-    due_s: float,
-) -> Judgement:
-    """What the bouts of a home's meters come to.
-
-    Args:
-        snapshot: the home.
-        now: the time of the look.
-        condition: which condition.
-        bouts: of all meters.
-        meters: those that were judged.
-        covered_s: up to when each of them is covered.
-        over: it is seen of all meters that it does not hold.
-        due_s: the earliest instant at which data may make it hold, epoch seconds.
-    """
-    if not meters:
-        return Judgement(next_due=now + timedelta(hours=24), ongoing_since=snapshot.ongoing.get(condition.rule))
-    ordered = _in_order(bouts)
-    covered_until = instant(min(covered_s)) if covered_s else None
-    told = tell(snapshot, now, condition, ordered, over_at=covered_until if over else None)
-    soon = next_word(meters, now)
-    awaited = bool(ordered) and ordered[-1].lasts
-    awaited = awaited or (not over and (told.ongoing_since is not None or condition.kind in snapshot.open_kinds))
-    return Judgement(
-        findings=told.findings,
-        next_due=soon if awaited else max(soon, instant(due_s)),
-        judged_until=None if covered_until is None else max(covered_until, snapshot.looked_until or covered_until),
-        ongoing_since=told.ongoing_since,
-    )
-
-
-def _in_order(bouts: Sequence[Bout]) -> list[Bout]:
-    """Those that are over by their beginning, then the one of those that last that began first."""
-    ended = sorted((bout for bout in bouts if not bout.lasts), key=lambda bout: bout.since_s)
-    lasting = sorted((bout for bout in bouts if bout.lasts), key=lambda bout: bout.since_s)
-    return [*ended, *lasting[:1]]
 
 
 def _is(bout: Bout, since: datetime) -> bool:

@@ -13,11 +13,12 @@ from pydantic import JsonValue
 from alerts.findings import Kind, Reason, Severity
 from rules.expected import next_after
 from rules.flowing_on import Flowing
+from rules.flows import Flows, Shown
 from rules.plainly import Plain, goes_on, plain
 from rules.rule import Judgement, Word
 from rules.running import GRID_S, LEAST_STRONG, Run, fine_meters, strong
 from rules.snapshot import Installation, Snapshot, instant
-from rules.telling import Bout, Condition, is_calm, judgement
+from rules.telling import Bout, Condition, is_calm
 from rules.water import spacing, stretches
 
 _CONDITION: Final = Condition(
@@ -39,38 +40,22 @@ class ContinuousFlow:
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges each meter by itself."""
         flow_s = snapshot.policy.flow_h * 3600.0
-        meters = fine_meters(snapshot)
-        bouts: list[Bout] = []
-        due_s: list[float] = []
-        wait_s = flow_s
-        covered_s: list[float] = []
-        over = True
-        for meter in meters:
-            length_s = max(flow_s, LEAST_STRONG * spacing(meter).total_seconds())
-            running = strong(stretches(meter), length_s=length_s, least_intervals=LEAST_STRONG)
-            if running is None:
-                over = False
-                continue
-            bouts += [_bout(snapshot, meter, run, length_s) for run in running.runs]
-            # Hourly readings tell late anyway: their homes are not looked at more often than others for it.
-            wait_s = length_s * (1.0 if length_s == flow_s else _HARD_AFTER)
-            due_s.append(running.open_since_s + wait_s)
-            covered_s.append(running.covered_until_s)
-            over = over and running.stopped
-        judged = judgement(
-            snapshot,
-            now,
-            _CONDITION,
-            bouts,
-            meters=meters,
-            covered_s=covered_s,
-            over=over,
-            due_s=min(due_s, default=now.timestamp() + flow_s),
-        )
-        known = None if bouts or not is_calm(snapshot, _CONDITION) or not meters else plain(snapshot)
+        flows = Flows([_shown(snapshot, meter, flow_s) for meter in fine_meters(snapshot)])
+        judged = flows.judgement(snapshot, now, _CONDITION, wait_s=flow_s)
+        is_calm_now = flows.shown and not flows.bouts and is_calm(snapshot, _CONDITION)
+        known = plain(snapshot) if is_calm_now else None
         if known is None or spacing(known.meter).total_seconds() <= 2 * GRID_S:
             return judged
-        return judged._replace(stands=partial(_nothing_so_far, known, flow_s, wait_s))
+        (only,) = flows.shown
+        return judged._replace(stands=partial(_nothing_so_far, known, flow_s, only.wait_s))
+
+
+def _shown(snapshot: Snapshot, meter: Installation, flow_s: float) -> Shown:
+    length_s = max(flow_s, LEAST_STRONG * spacing(meter).total_seconds())
+    running = strong(stretches(meter), length_s=length_s, least_intervals=LEAST_STRONG)
+    bouts = [] if running is None else [_bout(snapshot, meter, run, length_s) for run in running.runs]
+    # Hourly readings tell late anyway: their homes are not looked at more often than others for it.
+    return Shown(meter, running, bouts, length_s * (1.0 if length_s == flow_s else _HARD_AFTER))
 
 
 def _nothing_so_far(known: Plain, flow_s: float, wait_s: float, word: Word, at: datetime) -> Judgement | None:

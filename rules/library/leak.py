@@ -16,12 +16,13 @@ from rules.dry import tolerance_s
 from rules.expected import next_after
 from rules.flow import least_l_h
 from rules.flowing_on import Resting
+from rules.flows import Flows, Shown
 from rules.plainly import Plain, goes_on, plain
 from rules.rule import Judgement, Word
 from rules.running import Run, fine_meters, never_resting
 from rules.segment import Segment
 from rules.snapshot import Installation, Snapshot, instant
-from rules.telling import Bout, Condition, is_calm, judgement
+from rules.telling import Bout, Condition, is_calm
 from rules.water import stretches
 
 _CONDITION: Final = Condition(
@@ -39,45 +40,29 @@ class Leak:
     def evaluate(self, snapshot: Snapshot, now: datetime) -> Judgement:
         """Judges each meter by itself: it is one pipe that leaks."""
         length_s = snapshot.policy.leak_h * 3600.0
-        meters = fine_meters(snapshot)
-        bouts: list[Bout] = []
-        open_since_s: list[float] = []
-        covered_s: list[float] = []
-        over = True
-        for meter in meters:
-            segments = stretches(meter)
-            running = never_resting(segments, length_s=length_s)
-            if running is None:
-                over = False
-                continue
-            bouts += [_bout(snapshot, meter, segments, run) for run in running.runs]
-            open_since_s.append(running.open_since_s)
-            covered_s.append(running.covered_until_s)
-            over = over and running.stopped
-        judged = judgement(
-            snapshot,
-            now,
-            _CONDITION,
-            bouts,
-            meters=meters,
-            covered_s=covered_s,
-            over=over,
-            due_s=min(open_since_s, default=now.timestamp()) + length_s,
-        )
-        known = plain(snapshot) if meters else None
+        flows = Flows([_shown(snapshot, meter, length_s) for meter in fine_meters(snapshot)])
+        judged = flows.judgement(snapshot, now, _CONDITION, wait_s=length_s)
+        known = plain(snapshot) if flows.shown else None
         if known is None:
             return judged
         # Bouts that are over and no news are none later either; but the first look does not tell all of them.
-        if not judged.findings and (not bouts or snapshot.looked_until is not None):
+        if not judged.findings and (not flows.bouts or snapshot.looked_until is not None):
             resting = Resting.of(known.shown, length_s - tolerance_s(length_s))
             if is_calm(snapshot, _CONDITION):
                 return judged._replace(stands=partial(_rests_often, known, resting, length_s))
-            if self.name in snapshot.ongoing and not over:
+            if self.name in snapshot.ongoing and not flows.over:
                 return judged._replace(stands=partial(_flows_on, known, resting, judged.ongoing_since))
         if [each.verdict for each in judged.findings] == [Verdict.RAISE] and self.name in snapshot.ongoing:
             flowing = Resting.of(known.shown, float("inf"))
             return judged._replace(stands=partial(_flows_on, known, flowing, judged.ongoing_since))
         return judged
+
+
+def _shown(snapshot: Snapshot, meter: Installation, length_s: float) -> Shown:
+    segments = stretches(meter)
+    running = never_resting(segments, length_s=length_s)
+    bouts = [] if running is None else [_bout(snapshot, meter, segments, run) for run in running.runs]
+    return Shown(meter, running, bouts, length_s)
 
 
 def _rests_often(known: Plain, resting: Resting, length_s: float, word: Word, at: datetime) -> Judgement | None:
