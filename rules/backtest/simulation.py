@@ -71,7 +71,8 @@ class Home:
         self._looked_until: datetime | None = None
         self._ongoing: Mapping[str, datetime] = MappingProxyType({})
         self._failures: Mapping[str, Failure] = MappingProxyType({})
-        self._learns = world.learn if world.policy.inactivity_learned else None
+        policy = world.policy
+        self._learns = world.learn if policy.inactivity_learned or policy.silence_max_h else None
         self._learns_at = _NEVER if self._learns is None else _BEGINNING
         self._profiles: tuple[Learned, ...] = ()
         self._counted: tuple[Learned, ...] = ()

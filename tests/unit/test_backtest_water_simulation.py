@@ -82,6 +82,27 @@ def test_a_meter_that_stops_before_the_end_has_fallen_silent_and_is_not_inactive
     assert told([HOME] * 11, plan()) == []
 
 
+def test_how_a_meter_is_heard_is_learned_where_its_home_goes_by_municipal_limits_alone() -> None:
+    """As it is live: the learner asks no policy."""
+    random, whole = Random(3), record(HOME * 60)
+    kept = [place for place in range(60 * 24) if place % 24 < 12 or random.random() < 0.2]
+    meter = replace(
+        whole,
+        measured_s=[whole.measured_s[place] for place in kept],
+        totals_l=[whole.totals_l[place] for place in kept],
+    )
+
+    def lost(**policy: object) -> list[tuple[datetime, datetime | None]]:
+        tested = Plan(world=World(time_zone="UTC", policy=Policy(**policy)))  # type: ignore[arg-type]
+        found = back_test(meter, tested)
+        assert found is not None
+        return [(each.raised_at, each.cleared_at) for each in found[1].alerts if each.kind is Kind.MONITORING_LOST]
+
+    known = lost()
+    assert lost(inactivity_learned=False) == known
+    assert 2 * len(known) < len(lost(silence_max_h=0.0))
+
+
 def test_nothing_is_looked_at_outside_the_span() -> None:
     days = [HOME] * 11 + [AWAY] * 2 + [HOME] * 3 + [AWAY] * 2 + [HOME]
     later = told(days, plan(from_at=START + 14 * DAY))
