@@ -37,6 +37,8 @@ _SETTINGS: Final = MappingProxyType(
         "log_timezone": "UTC",
         "max_connections": "60",
         "shared_buffers": "128MB",
+        # In the data folder: a container has 64 MB of the other kind, and there a killed server's would stay for good.
+        "dynamic_shared_memory_type": "mmap",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "10min",
         "checkpoint_completion_target": "0.9",
