@@ -133,7 +133,7 @@ def move(context: typer.Context, *, name: NAME, home: _HOME, at: _AT = None) -> 
         return found, await installing.move(conn, found, home, at=when, now=datetime.now(UTC))
 
     moved, change = ctx.with_database(context, work)
-    say(f"{moved} serves {_place(change.home)} since {instant(change.at)}, and until then served {_place(change.left)}")
+    say(f"{moved} serves {_place(change.home)} since {instant(change.at)}, and served {_place(change.left)} until then")
 
 
 @app.command()

@@ -60,3 +60,7 @@ async def test_an_alert_is_handed_about_ended_and_reopened(database: AsyncConnec
     ended = alert("close", gone, "--outcome", "false_at_family")
     assert "\n  anju absence add 'City/District/Street/Lane/Door 2' --reason family --from " in ended.out
     assert alert("list", "--probes", by=None).code == 0
+    # A misspelt area has no open alerts, and must not look calm.
+    assert len(alert("list", "--area", "/City/District/Street/ Lane/", "--json", by=None).json()) == 3
+    mistyped = alert("list", "--area", "City/District/Street/Lnae", by=None)
+    assert (mistyped.code, mistyped.out, "did you mean 'City/District/Street/Lane'?" in mistyped.err) == (5, "", True), mistyped.err
