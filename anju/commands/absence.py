@@ -60,7 +60,7 @@ def add(
         str | None,
         typer.Option(
             "--from",
-            help="Since when nobody is home; may lie in the past or ahead.",
+            help="Since when nobody is home (likewise); may lie in the past or ahead.",
             metavar="TIME",
             show_default="now",
         ),

@@ -106,7 +106,8 @@ def test_the_demonstration_shows_everything_stops_cleanly_and_resumes(folder: Pa
         # What quickstart.md has a newcomer type next: the broker and the database of the demonstration.
         broker = re.search(r"broker: (mqtt://\S+) ", first.said)
         database = re.search(r"database: its URL is in (.+)", first.said)
-        assert broker is not None and database is not None, first.said
+        assert broker is not None, first.said
+        assert database is not None, first.said
         assert Path(database[1]).stat().st_mode & 0o077 == 0, "there is a password in it"
         named = {"ANJU_MQTT_URL": broker[1], "ANJU_DATABASE_URL_FILE": database[1]}
         assert [row["kind"] for row in anju("alert", "list", "--json", **named).json()][:1] == ["fall"]

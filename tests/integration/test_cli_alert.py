@@ -63,4 +63,8 @@ async def test_an_alert_is_handed_about_ended_and_reopened(database: AsyncConnec
     # A misspelt area has no open alerts, and must not look calm.
     assert len(alert("list", "--area", "/City/District/Street/ Lane/", "--json", by=None).json()) == 3
     mistyped = alert("list", "--area", "City/District/Street/Lnae", by=None)
-    assert (mistyped.code, mistyped.out, "did you mean 'City/District/Street/Lane'?" in mistyped.err) == (5, "", True), mistyped.err
+    assert (mistyped.code, mistyped.out, "did you mean 'City/District/Street/Lane'?" in mistyped.err) == (
+        5,
+        "",
+        True,
+    ), mistyped.err
