@@ -34,7 +34,7 @@ def instant(text: str | None, option: str) -> datetime | None:
     except ValueError:
         raise Usage(f"{option}: {text!r} is not a time; right would be 2026-11-21T08:15:00+08:00") from None
     if at.tzinfo is None:
-        raise Usage(f"{option}: {text!r} has no offset; right would be {text}+08:00")
+        raise Usage(f"{option}: {text!r} has no offset; right would be {at.isoformat()}+08:00")
     try:
         return at.astimezone(UTC)
     except OverflowError:

@@ -160,6 +160,7 @@ def _explain(error: Exception) -> Exit:
     from config.logging import redacted
     from ingest.errors import ConfigurationFault, PassingFault
     from registry.errors import ImportRefused, InstallationRefused
+    from registry.policies import AreaUnknown
     from storage.errors import DatabaseUnavailable
     from storage.pool import is_passing_fault
 
@@ -180,7 +181,7 @@ def _explain(error: Exception) -> Exit:
         return error.exit
     if isinstance(error, SettingsError | ConfigurationFault | BadWebhook):
         return Exit.USAGE
-    if isinstance(error, Refused | InstallationRefused):
+    if isinstance(error, Refused | InstallationRefused | AreaUnknown):
         return Exit.NOT_POSSIBLE
     if isinstance(error, DatabaseUnavailable | PassingFault):
         return Exit.UNREACHABLE

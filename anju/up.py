@@ -26,6 +26,7 @@ from anju.duty_desk import DutyDesk, Received
 from anju.embedded_broker import EmbeddedBroker, EmbeddedBrokerError
 from anju.errors import CommandError
 from anju.publishing import Publisher
+from anju.secret_files import new_file
 from anju.view import View
 from ingest.mqtt.options import Endpoint
 from storage.embedded import EmbeddedPostgres
@@ -89,6 +90,7 @@ async def _serve(
     if database_url is None:
         view.tell("starting PostgreSQL (the first start sets up its data folder)")
         database_url = await servers.enter_async_context(_embedded_postgres(options.data_dir / "postgres"))
+        servers.enter_context(_handed_over(options.data_dir / "database_url", database_url, view.tell))
     mqtt_url = options.mqtt_url
     broker: EmbeddedBroker | None = None
     if mqtt_url is None:
@@ -195,6 +197,18 @@ async def _embedded_postgres(folder: Path) -> AsyncIterator[str]:
         await asyncio.to_thread(server.stop)
         with contextlib.suppress(BrokenPipeError):
             await guard.communicate(b"q")
+
+
+@contextmanager
+def _handed_over(file: Path, database_url: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """The URL for the other commands, in a file: its password has no business on a terminal. Gone with the server."""
+    file.unlink(missing_ok=True)
+    new_file(file, f"{database_url}\n".encode())
+    tell(f"database: its URL is in {file.absolute()}")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 @asynccontextmanager

@@ -14,10 +14,10 @@ CROSS JOIN LATERAL (
 
 -- name: alerts
 SELECT a.alert_id, a.kind, a.severity, a.state, a.reason, a.raised_at, a.times_raised,
-       COALESCE(h.name || ', ' || ar.name, a.device_name, a.subject)
+       COALESCE(h.name || ', ' || ar.name, a.device_name, CASE WHEN starts_with(a.subject, 'area/') THEN ar.path END, a.subject)
 FROM alert a
 LEFT JOIN home h USING (home_id)
-LEFT JOIN area ar ON ar.area_id = h.area_id
+LEFT JOIN area ar ON ar.area_id = COALESCE(h.area_id, a.area_id)
 WHERE (a.state <> 'closed' OR a.closed_at > %(closed_since)s) AND NOT a.probe
 ORDER BY a.raised_at DESC
 LIMIT 50;

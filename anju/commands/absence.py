@@ -15,6 +15,9 @@ from anju.login import login
 from anju.output import JSON_OPTION, instant, say, show_json, show_table
 
 if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+
     from registry.absences import Noted
 
 app = typer.Typer(
@@ -57,7 +60,7 @@ def add(
         str | None,
         typer.Option(
             "--from",
-            help="Since when nobody is home; may lie in the past or ahead.",
+            help="Since when nobody is home (likewise); may lie in the past or ahead.",
             metavar="TIME",
             show_default="now",
         ),
@@ -103,13 +106,15 @@ def list_(
     as_json: _JSON = False,
 ) -> None:
     """List who is away or will be, by when they are back."""
-    from registry import absences
+    from registry import absences, policies
 
     now = datetime.now(UTC)
-    found = ctx.with_database(
-        context,
-        lambda conn: absences.listed(conn, home=home, area=area.strip("/") if area else None, over=over, now=now),
-    )
+
+    async def work(conn: "AsyncConnection[TupleRow]") -> "list[Noted]":
+        path = None if area is None else (await policies.find(conn, area=area)).place
+        return await absences.listed(conn, home=home, area=path, over=over, now=now)
+
+    found = ctx.with_database(context, work)
     if as_json:
         show_json([{**noted._asdict(), "state": noted.state(now)} for noted in found])
         return

@@ -54,10 +54,14 @@ def list_(
 ) -> None:
     """List alerts: those of one home together, the home with the gravest first."""
     from alerts.life import commands, reading
+    from registry import policies
 
-    rows = ctx.with_database(
-        context, lambda conn: commands.list_alerts(conn, closed=closed, probes=probes, area=area, limit=limit)
-    )
+    async def work(conn: "AsyncConnection[TupleRow]") -> "list[AlertRow]":
+        # Of an area that is not there, "no alert is open" would be calm for nothing.
+        path = None if area is None else (await policies.find(conn, area=area)).place
+        return await commands.list_alerts(conn, closed=closed, probes=probes, area=path, limit=limit)
+
+    rows = ctx.with_database(context, work)
     found = [alert for home in reading.by_case(rows) for alert in home]
     if as_json:
         show_json([_as_json(alert, language) for alert in found])

@@ -41,12 +41,16 @@ def water(
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", help="Look at nothing before; earlier readings are history.", metavar="TIME"),
+        typer.Option(
+            "--from",
+            help="Look at nothing before (ISO 8601 with an offset); earlier readings are history.",
+            metavar="TIME",
+        ),
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(
-            help="Look at nothing from then on; a meter whose readings end before has fallen silent.",
+            help="Look at nothing from then on (likewise); a meter whose readings end before has fallen silent.",
             metavar="TIME",
             show_default="each meter's last reading",
         ),

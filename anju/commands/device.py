@@ -133,7 +133,7 @@ def move(context: typer.Context, *, name: NAME, home: _HOME, at: _AT = None) -> 
         return found, await installing.move(conn, found, home, at=when, now=datetime.now(UTC))
 
     moved, change = ctx.with_database(context, work)
-    say(f"{moved} serves {_place(change.home)} since {instant(change.at)}, and until then served {_place(change.left)}")
+    say(f"{moved} serves {_place(change.home)} since {instant(change.at)}, and served {_place(change.left)} until then")
 
 
 @app.command()
@@ -166,8 +166,14 @@ def _checked(cells: dict[str, str], known: "Drivers") -> "DeviceRow":
 
 def warn_of_model(driver: str, model: str | None, known: "Drivers") -> None:
     """Says that a model is none of its family's: a call button of such a model is no call button to us."""
+    if model is None or known.model(driver, model) is not None:
+        return
+    if elsewhere := [family for family in known.families if known.model(family, model) is not None]:
+        families = f"{'families' if len(elsewhere) > 1 else 'family'} {' and '.join(elsewhere)}"
+        complain(f"model {model!r} is known in the {families}, not in {driver}: is the driver right?")
+        return
     models = [each.name for each in known.families[driver].models]
-    if model is None or not models or known.model(driver, model) is not None:
+    if not models:
         return
     # With its maker and without: `WS1O1` is close to the latter only.
     named = {form.casefold(): each for each in models for form in (each.partition(" ")[2], each)}

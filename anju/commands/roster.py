@@ -83,8 +83,12 @@ def override(
     context: typer.Context,
     *,
     role: ROLE,
-    since: Annotated[str, typer.Option("--from", help="Since when.", metavar="TIME", show_default=False)],
-    until: Annotated[str, typer.Option("--to", help="Until when, not included.", metavar="TIME", show_default=False)],
+    since: Annotated[
+        str, typer.Option("--from", help="Since when (ISO 8601 with an offset).", metavar="TIME", show_default=False)
+    ],
+    until: Annotated[
+        str, typer.Option("--to", help="Until when, not included (likewise).", metavar="TIME", show_default=False)
+    ],
     person: Annotated[list[str], typer.Option(help="Who is on duty; may be repeated, in order.", metavar="KEY")],
     add: Annotated[bool, typer.Option("--add", help="After those who are on duty, not instead of them.")] = False,
     area: AREA = None,
@@ -97,11 +101,14 @@ def override(
     from alerts.roster import changing
     from alerts.roster.model import Override, said
 
+    from_, to = arguments.instant(since, "--from"), arguments.instant(until, "--to")
+    if from_ is not None and to is not None and to <= from_:
+        raise Usage("--to must lie after --from")
     try:
         wanted = Override.model_validate(
             {
-                "from": arguments.instant(since, "--from"),
-                "to": arguments.instant(until, "--to"),
+                "from": from_,
+                "to": to,
                 "people": tuple(person),
                 "replace": not add,
             }

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from storage.embedded import EmbeddedPostgres
+from tests.integration.cli import anju
 from tests.servers import REPOSITORY, wait_until
 
 EXPECTED = (
@@ -102,6 +103,14 @@ def test_the_demonstration_shows_everything_stops_cleanly_and_resumes(folder: Pa
     data_dir = folder / "with space 安居"
     with up(data_dir, "--homes", "8") as first:
         first.wait_for(EXPECTED, 120)
+        # What quickstart.md has a newcomer type next: the broker and the database of the demonstration.
+        broker = re.search(r"broker: (mqtt://\S+) ", first.said)
+        database = re.search(r"database: its URL is in (.+)", first.said)
+        assert broker is not None, first.said
+        assert database is not None, first.said
+        assert Path(database[1]).stat().st_mode & 0o077 == 0, "there is a password in it"
+        named = {"ANJU_MQTT_URL": broker[1], "ANJU_DATABASE_URL_FILE": database[1]}
+        assert [row["kind"] for row in anju("alert", "list", "--json", **named).json()][:1] == ["fall"]
         processes = family(first.process.pid)
         assert len([process for process in processes if "anju" in process.cmdline()]) >= 3
         second = subprocess.run(

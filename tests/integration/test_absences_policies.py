@@ -259,6 +259,7 @@ async def test_the_commands(town: Town, database_url: str) -> None:
         (["add", away, "--until", "2999-01-01T00:00:00Z"], 2, "180 days at most"),
         (["add", f"{LANE}/9", "--until", until], 5, "there is no home '9'"),
         (["end", "7"], 5, "there is no absence 7"),
+        (["list", "--area", "ctiy"], 5, "did you mean 'city'?"),
     ):
         ended = run("absence", *arguments)
         assert (ended.code, said in ended.err) == (code, True), ended.err

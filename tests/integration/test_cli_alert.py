@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from anju.view import look
 from tests.alert_cases import NOON, dry, press, register_homes, report_now
 from tests.integration.cli import Ended, anju
 
@@ -60,3 +61,26 @@ async def test_an_alert_is_handed_about_ended_and_reopened(database: AsyncConnec
     ended = alert("close", gone, "--outcome", "false_at_family")
     assert "\n  anju absence add 'City/District/Street/Lane/Door 2' --reason family --from " in ended.out
     assert alert("list", "--probes", by=None).code == 0
+    # A misspelt area has no open alerts, and must not look calm.
+    assert len(alert("list", "--area", "/City/District/Street/ Lane/", "--json", by=None).json()) == 3
+    mistyped = alert("list", "--area", "City/District/Street/Lnae", by=None)
+    assert (mistyped.code, mistyped.out, "did you mean 'City/District/Street/Lane'?" in mistyped.err) == (
+        5,
+        "",
+        True,
+    ), mistyped.err
+
+
+async def test_anju_up_shows_an_incident_of_an_area_under_its_name(
+    database: AsyncConnection[Any],
+) -> None:
+    await register_homes(database)
+    (area_id,) = await (await database.execute("SELECT area_id FROM area")).fetchone() or (0,)
+    await database.execute(
+        "INSERT INTO alert (subject, area_id, kind, severity, state, since, raised_at, updated_at, reason_id,"
+        " reason_values, reason, evidence) SELECT subject, %(area)s, 'area_incident', 'hard', 'open', %(at)s, %(at)s,"
+        " %(at)s, 'area_silent', '{}', 'text', '{}' FROM unnest(%(subjects)s::text[]) subject ORDER BY subject",
+        {"area": area_id, "at": NOON, "subjects": [f"area/{area_id}", "gateway/gw-3"]},
+    )
+    picture = await look(database, NOON)
+    assert sorted(alert.where for alert in picture.alerts) == ["City/District/Street/Lane", "gateway/gw-3"]

@@ -176,6 +176,13 @@ def test_the_commands_of_an_installer(database_url: str, tmp_path: Path) -> None
     checked = anju("import", str(mistyped), "--dry-run", **settings)
     assert (checked.code, "no model 'WS1O1' is known" in checked.err) == (0, True)
     assert "did you mean 'Milesight WS101'?" in checked.err
+    # Without a driver it is native, which has no models of its own: a call button would be none to us, unsaid.
+    mistyped.write_text(f"area,home,device,model\nCity/North,1-102,{eui},WS101\nCity/North,1-102,m-9,our own\n")
+    checked = anju("import", str(mistyped), "--dry-run", **settings)
+    assert (checked.code, checked.err) == (
+        0,
+        "model 'WS101' is known in the families chirpstack and things_stack, not in native: is the driver right?\n",
+    )
 
     options = ["--driver", "chirpstack", "--model", "WS101", "--interval", "0", "--from", "2026-02-01T08:00:00+08:00"]
     added = device("add", on_label, "--home", "City/North/1-101", *options)

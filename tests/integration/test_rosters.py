@@ -173,7 +173,8 @@ def test_the_command_line(lane: int, database_url: str, tmp_path: Path) -> None:
     assert run("gaps", "--area", "City/North/Lane", "--at", noon).code == 0
 
     assert run("override", *where, "--from", noon, "--to", night, "--person", "nobody").code == 5
-    assert run("override", *where, "--from", noon, "--to", noon, "--person", "sun").code == 2
+    backwards = run("override", *where, "--from", noon, "--to", noon, "--person", "sun")
+    assert (backwards.code, backwards.err) == (2, "anju: --to must lie after --from\n")
     later = (datetime.now(ZoneInfo("Asia/Shanghai")) + DAY).replace(hour=12, minute=0, second=0, microsecond=0)
     span = ("--from", later.isoformat(), "--to", (later + timedelta(hours=2)).isoformat())
     assert "sun from" in run("override", *where, *span, "--person", "sun").out

@@ -195,6 +195,7 @@ def test_a_topic_without_any_prefix_is_tried_as_it_stands(run: Decode) -> None:
         (["--driver", "zigbe2mqtt"], "did you mean zigbee2mqtt?"),
         (["--received-at", "yesterday"], "--received-at: 'yesterday' is not a time"),
         (["--received-at", "2026-11-21T08:15:00"], "has no offset; right would be 2026-11-21T08:15:00+08:00"),
+        (["--received-at", "2026-11-21"], "has no offset; right would be 2026-11-21T00:00:00+08:00"),
         (["--received-at", "0001-01-01T00:00:00Z"], "--received-at lies before"),
         (["--litres-per-pulse", "0"], "--litres-per-pulse"),
     ],
