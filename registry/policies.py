@@ -194,7 +194,9 @@ async def amend(
         own = above.pop() if above and (above[-1].level, above[-1].place) == _level(where) else None
         before = dict(own.parameters) if own is not None and isinstance(own.parameters, dict) else {}
         if missing := sorted(set(removed) - before.keys()):
-            raise PolicyRefused(f"{where} does not set {', '.join(missing)}")
+            close = get_close_matches(missing[0], before, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise PolicyRefused(f"{where} does not set {', '.join(missing)}{meant}")
         after = {name: value for name, value in before.items() if name not in removed} | dict(given)
         checked(after)
         if own is not None and after == own.parameters:

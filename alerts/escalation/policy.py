@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from alerts.escalation.errors import BadPolicy
 from alerts.model import Kind, Severity
+from alerts.refusals import causes
 
 ChannelName = Literal["sms", "voice", "chat", "webhook"]
 Role = Literal["duty", "backup", "supervisor", "operator"]
@@ -168,7 +169,7 @@ def checked(definition: object) -> Definition:
     try:
         return Definition.model_validate(definition)
     except ValidationError as error:
-        raise BadPolicy("; ".join(_sentence(fault) for fault in error.errors())) from None
+        raise BadPolicy("; ".join(_sentence(fault) for fault in causes(error))) from None
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
@@ -15,7 +16,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
+from alerts.refusals import causes
 from alerts.roster import recurrence
 from alerts.roster.errors import RosterInvalid
 from alerts.roster.values import WEEK, Day, Days, Instant, People, Rule, SomePeople, TimeOfDay, Wall, Zone
@@ -207,6 +210,13 @@ class Roster(_Part):
         return {"time_zone": self.time_zone, **definition}
 
 
+_NAMES: Final = [
+    field.alias or name
+    for part in (Roster, Shift, Rotation, Event, Override)
+    for name, field in part.model_fields.items()
+]
+
+
 def read(definition: Mapping[str, JsonValue] | Mapping[str, object]) -> Roster:
     """Checks a definition.
 
@@ -219,7 +229,18 @@ def read(definition: Mapping[str, JsonValue] | Mapping[str, object]) -> Roster:
     try:
         return Roster.model_validate(definition)
     except ValidationError as invalid:
-        raise RosterInvalid([said(error["loc"], error["msg"]) for error in invalid.errors()]) from None
+        raise RosterInvalid([said(fault["loc"], _sentence(fault)) for fault in causes(invalid)]) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            close = get_close_matches(str(fault["loc"][-1]), _NAMES, n=1)
+            return f"there is no such entry{f'; did you mean {close[0]}?' if close else ''}"
+        case "time_parsing":
+            return f"{fault['input']!r} is no time of day; right would be '08:00'"
+        case _:
+            return fault["msg"]
 
 
 def said(place: tuple[int | str, ...], message: str) -> str:

@@ -289,6 +289,8 @@ async def test_the_commands(town: Town, database_url: str) -> None:
         ["inactivity_hard_window_h", "12", "area", "city"],
         ["leak_h", "24", "default", ""],
     ]
+    mistyped = run("policy", "unset", "inactivity_lerned", "--area", "city")
+    assert "area city does not set inactivity_lerned; did you mean inactivity_learned?" in mistyped.err
     assert run("policy", "unset", "inactivity_learned", "--area", "city").code == 0
     assert "inactivity_learned true → not set" in run("policy", "history", "--area", "city").out
     assert len(run("policy", "history", "--json").json()) == 2

@@ -53,6 +53,14 @@ def test_what_is_no_policy_is_refused_with_its_fault(text: str, fault: str) -> N
     assert fault in str(refused.value)
 
 
+def test_a_ladder_with_a_fault_is_not_said_to_be_missing() -> None:
+    with pytest.raises(BadPolicy) as refused:
+        read(POLICY.replace('"duty"', '"dutty"'))
+    assert "at least 1 item" not in str(refused.value)
+    with pytest.raises(BadPolicy, match="at least 1 item"):
+        read("ladder = []")
+
+
 def test_what_is_stored_reads_as_it_was_written() -> None:
     for definition in (read(POLICY), built_in().definition):
         stored = definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -297,7 +297,13 @@ def test_what_is_stored_is_read_back_the_same(roster: Roster) -> None:
         ({"shifts": [shift("mon", "08:00", "20:00", "li", "li")]}, "shifts 1, people: names something twice"),
         ({"shifts": [shift("monday", "08:00", "20:00", "li")]}, "shifts 1, days 1: "),
         ({"shifts": [shift("mon", "08:00", "20:00")]}, "shifts 1, people: "),
-        ({"shifts": [{**shift("mon", "08:00", "20:00", "a"), "who": "b"}]}, "shifts 1, who: "),
+        ({"shifts": [{**shift("mon", "08:00", "20:00", "a"), "who": "b"}]}, "shifts 1, who: there is no such entry"),
+        ({"shift": []}, "shift: there is no such entry; did you mean shifts?"),
+        (
+            {"shifts": [{**shift("mon", "08:00", "20:00", "a"), "form": "08:00"}]},
+            "shifts 1, form: there is no such entry; did you mean from?",
+        ),
+        ({"shifts": [shift("mon", "8am", "20:00", "a")]}, "shifts 1, from: '8am' is no time of day; right would be"),
         ({"rotations": [{"turns": ["a"], "since": "2026-11-02"}]}, "rotations 1: needs every_days or every_weeks"),
         (
             {"rotations": [{"turns": ["a"], "since": "2026-11-02", "every_days": 1, "from": "08:00"}]},
@@ -334,3 +340,9 @@ def test_all_faults_are_named() -> None:
     with pytest.raises(RosterInvalid) as refused:
         read({"shifts": [shift("mon", "8", "26:00", "li")], "zone": "UTC"})
     assert len(refused.value.faults) == 3
+
+
+def test_people_of_whom_one_is_wrong_are_not_said_to_be_none() -> None:
+    with pytest.raises(RosterInvalid) as refused:
+        read({"shifts": [shift("mon", "08:00", "20:00", "Li Wei")]})
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["shifts 1, people 1"]
