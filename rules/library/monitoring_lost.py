@@ -4,7 +4,7 @@ Counted by time of receipt, up to where ingest has heard its brokers and from wh
 not silent because we were deaf, behind or switched off. Where many of an area or a gateway fall silent together, one
 incident is told in their place (`rules.area_watch`): a device that fell silent alone waits 2 min to find out. A meter
 that is often unheard for longer than its limit is silent all the same, but nobody is told before it is so for longer
-than it often is (`Profile.apart_h`).
+than it often is (`rules.unheard`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,6 +21,7 @@ from rules.held import Fate, Held
 from rules.learning import next_change
 from rules.rule import Judgement, Word
 from rules.snapshot import Hearing, Installation, Learned, Snapshot, Trouble
+from rules.unheard import Telling, Unheard, telling
 
 _SLACK: Final = timedelta(seconds=15)  # a beacon every 10 s moves the hearing on
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
@@ -54,14 +55,6 @@ class _Device(NamedTuple):
         """Since when it is silent, if it is."""
         return self.heard_at or self.installed_at
 
-    @property
-    def told_after(self) -> timedelta:
-        """How long it is silent before anybody is told: an interval longer than it often is, where that is more."""
-        profile = self.habits[-1].profile if self.habits else None
-        if profile is None:
-            return self.limit
-        return max(self.limit, min(timedelta(hours=profile.apart_h) + self.interval, self.longest))
-
 
 class _Judged(NamedTuple):
     """What a device is found to be.
@@ -69,8 +62,8 @@ class _Judged(NamedTuple):
     Attributes:
         since: since when nothing is heard of it.
         next_due: when that may change.
-        crossed_at: of a silent one, when it had been silent for its limit ...
-        told_at: ... and before which nobody is told, both by the time up to which we have heard.
+        crossed_at: of a silent one, when it had been silent for its limit, by the time up to which we have heard ...
+        told: ... and when that is told.
     """
 
     device: _Device
@@ -78,7 +71,7 @@ class _Judged(NamedTuple):
     since: datetime
     next_due: datetime
     crossed_at: datetime | None = None
-    told_at: datetime | None = None
+    told: Telling | None = None
 
 
 class _Home(NamedTuple):
@@ -192,9 +185,10 @@ def _judged(device: _Device, hearing: Hearing | None, now: datetime, silent_unti
     listened_from = max(since, hearing.since)
     silent_at = listened_from + device.limit
     if hearing.until > silent_at:
-        told_at = listened_from + device.told_after
-        due = next_after(since, device.interval, max(now, min(silent_until, told_at)))
-        return _Judged(device, _State.SILENT, since, due, silent_at, told_at)
+        unheard = Unheard(device.installed_at, since, listened_from, device.interval, device.limit, device.longest)
+        told = telling(unheard, device.habits or ())
+        due = next_after(since, device.interval, max(now, min(silent_until, told.at)))
+        return _Judged(device, _State.SILENT, since, due, silent_at, told)
     state = _State.HEARD if hearing.until <= since + device.limit else _State.UNKNOWN
     return _Judged(device, state, since, silent_at + max(now - hearing.until, timedelta()) + _SLACK)
 
@@ -234,9 +228,9 @@ def _silent(
     """Its own alert, unless its area or gateway has fallen silent with it, or may have."""
     assert home.hearing is not None  # noqa: S101 (nothing is silent without a hearing)
     fates = [
-        _fate(home.troubles, home.hearing.until, each, crossed_at=each.crossed_at, told_at=each.told_at)
+        _fate(home.troubles, home.hearing.until, each, crossed_at=each.crossed_at, told_at=each.told.at)
         for each in silent
-        if each.crossed_at is not None and each.told_at is not None
+        if each.crossed_at is not None and each.told is not None
     ]
     since, told = silent[0].since, home.is_told
     over: tuple[Finding, ...] = ()
@@ -271,6 +265,8 @@ def _fate(
 def _lost(home_id: int, silent: Sequence[_Judged], heard_until: datetime) -> Finding:
     first = silent[0]
     device, silent_s = first.device, round((heard_until - first.since).total_seconds())
+    # Where another device is told of, it may be waited for still.
+    limit = device.limit if first.told is None or heard_until <= first.told.at else first.told.after
     return Finding(
         subject=Subject(home_id=home_id),
         kind=Kind.MONITORING_LOST,
@@ -279,7 +275,7 @@ def _lost(home_id: int, silent: Sequence[_Judged], heard_until: datetime) -> Fin
         since=first.since,
         reason=Reason(
             id="monitoring_never_heard" if device.heard_at is None else "monitoring_silent",
-            values={"device": device.name, "silent_s": silent_s, "limit_s": round(device.told_after.total_seconds())},
+            values={"device": device.name, "silent_s": silent_s, "limit_s": round(limit.total_seconds())},
         ),
         evidence={
             "silent": {each.device.name: each.since.isoformat() for each in silent},

@@ -124,7 +124,9 @@ class Profile:
             }:
                 lines = [_pair(pair) for pair in pairs]
                 apart_h = more.get("apart_h", 0.0)  # not known when the first of this release were written
-                if release == RELEASE and len(lines) == len(STRICTNESS_H) and isinstance(apart_h, (int, float)):
+                if not isinstance(apart_h, (int, float)) or not apart_h >= 0.0:
+                    return None
+                if release == RELEASE and len(lines) == len(STRICTNESS_H):
                     whole = tuple(pair for pair in lines if pair is not None)
                     if len(whole) == len(lines):
                         return cls(

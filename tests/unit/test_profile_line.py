@@ -117,6 +117,8 @@ def test_what_another_release_wrote_or_is_not_whole_is_no_profile() -> None:
         {**whole, "days": "many"},
         {**whole, "wait_h": None},
         {**whole, "apart_h": "often"},
+        {**whole, "apart_h": float("nan")},
+        {**whole, "apart_h": -1.0},
     ):
         assert Profile.from_json(broken) is None
     # Written before it was known how far apart the readings lie.

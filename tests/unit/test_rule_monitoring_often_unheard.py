@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerts.findings import Kind, Verdict
 from registry.policy import Policy
 from rules.areas import Cause
-from rules.learning import next_change
+from rules.learning import COUNTS_AFTER, next_change
 from rules.library.monitoring_lost import MonitoringLost
 from rules.profile import Profile
 from rules.profile.local import SLOTS
@@ -27,7 +27,8 @@ LINE = (48,) * SLOTS
 
 def learned(apart_h: float, from_at: datetime = NOON - 100 * H) -> Learned:
     """A meter of which two readings often lie so many hours apart."""
-    profile = Profile(until_s=0.0, days=60.0, lines=((LINE, LINE),) * 5, apart_h=apart_h)
+    until_s = (from_at - COUNTS_AFTER).timestamp()
+    profile = Profile(until_s=until_s, days=60.0, lines=((LINE, LINE),) * 5, apart_h=apart_h)
     return Learned(from_at=from_at, profile=profile)
 
 
@@ -70,6 +71,42 @@ def test_what_the_readings_do_not_tell_of_has_its_limit() -> None:
     )
     assert raised(silent(0.5), button) == [3 * 3600], "a button"
     assert raised(silent(3.1), silent(0.5, device="meter-2")) == [3 * 3600], "one of two meters"
+
+
+def test_a_new_meter_does_not_have_the_habits_of_the_one_before() -> None:
+    silent_new = replace(silent(0.0), installed_at=NOON - 3.1 * H, heard_at=None)
+    assert raised(silent_new, apart_h=20.0) == [3 * 3600]
+
+
+def test_our_own_outages_do_not_put_it_off_for_longer_than_the_policy_says() -> None:
+    """Deaf for a moment every few hours, we would never have listened for as long as it often is."""
+    for deaf_h, silent_h, told in ((4, 24.1, [21 * 3600]), (4, 23.9, []), (2, 40.0, []), (22, 24.0, [21 * 3600])):
+        hearing = Hearing(until=NOON, since=NOON - deaf_h * H)
+        judgement = LOST.evaluate(home(silent(silent_h), hearing=hearing, profiles=(learned(20.0),)), NOON)
+        assert [finding.reason.values["limit_s"] for finding in judgement.findings] == told, (deaf_h, silent_h)
+
+
+def test_a_silence_is_told_by_the_habits_that_count_when_it_is_too_long_whenever_anybody_looks() -> None:
+    for before_h, now_h, silent_h, told in (
+        (8.0, 20.0, 9.1, [9 * 3600]),  # it was too long before the others counted
+        (8.0, 20.0, 9.0, []),
+        (20.0, 8.0, 15.0, [9 * 3600]),  # it is from then on that they count
+        (20.0, 2.0, 3.05, [3 * 3600]),
+    ):
+        habits = (learned(before_h), learned(now_h, NOON - 3 * MIN))
+        judgement = LOST.evaluate(home(silent(silent_h), profiles=habits), NOON)
+        assert [finding.reason.values["limit_s"] for finding in judgement.findings] == told
+
+
+def test_what_is_said_of_one_that_is_waited_for_beside_a_button_that_is_lost_is_its_limit() -> None:
+    button = Installation(device="btn-1", installed_at=NOON - 100 * H, interval_s=3600, heard_at=NOON - 4 * H)
+    (finding,) = LOST.evaluate(home(silent(5), button, profiles=(learned(8.0),)), NOON).findings
+    said = finding.reason.values
+    assert (said["device"], said["silent_s"], said["limit_s"]) == ("meter-1", 5 * 3600, 3 * 3600)
+
+
+def test_habits_beyond_all_reason_are_as_good_as_the_longest() -> None:
+    assert raised(silent(24.1), apart_h=1e300) == raised(silent(24.1), apart_h=float("inf")) == [24 * 3600]
 
 
 def test_a_silence_that_is_not_told_yet_is_part_of_an_incident_of_its_area() -> None:
