@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rules.expected import next_word
 from rules.rule import Judgement
@@ -11,7 +11,7 @@ from rules.running import Running
 from rules.snapshot import Installation, Snapshot, instant
 from rules.telling import Bout, Condition, tell
 
-_UNASKED = timedelta(hours=24)
+_UNASKED: Final = timedelta(hours=24)
 
 
 class Shown(NamedTuple):
