@@ -7,12 +7,9 @@ close, and by that its children know.
 
 import asyncio
 import base64
-import contextlib
 import fcntl
-import json
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -23,17 +20,13 @@ from typing import Final
 from anju import demo, schema
 from anju.children import Child, ChildOptions, child_environment
 from anju.duty_desk import DutyDesk, Received
-from anju.embedded_broker import EmbeddedBroker, EmbeddedBrokerError
+from anju.embedded_broker import EmbeddedBroker
+from anju.embedded_servers import embedded_broker, embedded_postgres, handed_over, remember_broker
 from anju.errors import CommandError
 from anju.publishing import Publisher
-from anju.secret_files import new_file
 from anju.view import View
 from ingest.mqtt.options import Endpoint
-from storage.embedded import EmbeddedPostgres
 from storage.pool import connect
-from storage.sql import load
-
-_SQL = load("anju", "up.sql")
 
 ROLES: Final = ("ingest", "rules", "alerts")
 _PROOF: Final = "probe"
@@ -89,16 +82,16 @@ async def _serve(
     database_url = options.database_url
     if database_url is None:
         view.tell("starting PostgreSQL (the first start sets up its data folder)")
-        database_url = await servers.enter_async_context(_embedded_postgres(options.data_dir / "postgres"))
-        servers.enter_context(_handed_over(options.data_dir / "database_url", database_url, view.tell))
+        database_url = await servers.enter_async_context(embedded_postgres(options.data_dir / "postgres"))
+        servers.enter_context(handed_over(options.data_dir / "database_url", database_url, view.tell))
     mqtt_url = options.mqtt_url
     broker: EmbeddedBroker | None = None
     if mqtt_url is None:
-        broker = await servers.enter_async_context(_embedded_broker(options.data_dir / "broker.json", view.tell))
+        broker = await servers.enter_async_context(embedded_broker(options.data_dir / "broker.json", view.tell))
         mqtt_url = broker.url
     await asyncio.to_thread(schema.upgrade, database_url)
     if broker is not None:
-        await _remember_broker(options.data_dir / "broker.json", broker, database_url)
+        await remember_broker(options.data_dir / "broker.json", broker, database_url)
     overrides = {
         "ANJU_DATABASE_URL": database_url,
         "ANJU_MQTT_URL": mqtt_url,
@@ -177,78 +170,6 @@ def _own(data_dir: Path) -> Iterator[None]:
                 f"another `anju up` runs on the data folder {data_dir}; stop it, or choose another with --data-dir"
             ) from None
         yield
-
-
-@asynccontextmanager
-async def _embedded_postgres(folder: Path) -> AsyncIterator[str]:
-    server = EmbeddedPostgres(folder)
-    guard = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "anju.guard",
-        str(folder),
-        stdin=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        env=child_environment({}),
-    )
-    try:
-        yield await asyncio.to_thread(server.start)
-    finally:
-        await asyncio.to_thread(server.stop)
-        with contextlib.suppress(BrokenPipeError):
-            await guard.communicate(b"q")
-
-
-@contextmanager
-def _handed_over(file: Path, database_url: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """The URL for the other commands, in a file: its password has no business on a terminal. Gone with the server."""
-    file.unlink(missing_ok=True)
-    new_file(file, f"{database_url}\n".encode())
-    tell(f"database: its URL is in {file.absolute()}")
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-
-
-@asynccontextmanager
-async def _embedded_broker(remembered: Path, tell: Callable[[str], None]) -> AsyncIterator[EmbeddedBroker]:
-    """The embedded broker, on the ports it had before where they are still free."""
-    known = _ports(remembered)
-    broker = EmbeddedBroker(port=known.get("port", 0), port_v311=known.get("port_v311", 0))
-    try:
-        try:
-            await asyncio.to_thread(broker.start)
-        except EmbeddedBrokerError:
-            if not known:
-                raise
-            broker = EmbeddedBroker()
-            await asyncio.to_thread(broker.start)
-    except EmbeddedBrokerError as error:
-        raise CommandError(str(error)) from error
-    try:
-        tell(f"broker: {broker.url} (MQTT 5), mqtt://127.0.0.1:{broker.port_v311} (MQTT 3.1.1)")
-        yield broker
-    finally:
-        await asyncio.to_thread(broker.stop)
-
-
-def _ports(remembered: Path) -> dict[str, int]:
-    try:
-        known = json.loads(remembered.read_text(encoding="utf-8"))
-        return {name: int(known[name]) for name in ("port", "port_v311")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-async def _remember_broker(remembered: Path, broker: EmbeddedBroker, database_url: str) -> None:
-    """When the broker's port has changed, nothing will be heard on the old one: silence must not be judged by it."""
-    old = _ports(remembered).get("port")
-    if old is not None and old != broker.port:
-        async with await connect(database_url, application_name="anju up") as conn:
-            await conn.execute(_SQL.forget_broker, {"broker": f"127.0.0.1:{old}"})
-    ports = {"port": broker.port, "port_v311": broker.port_v311}
-    await asyncio.to_thread(remembered.write_text, json.dumps(ports), encoding="utf-8")
 
 
 def _children(

@@ -31,7 +31,7 @@ _OWNERS: Final = frozenset(
         "anju/demo.sql",
         "anju/restored.sql",
         "anju/schema.sql",
-        "anju/up.sql",
+        "anju/embedded_servers.sql",
         "storage/indexes.sql",
         "storage/migration_watch.sql",
         "storage/roles.sql",
