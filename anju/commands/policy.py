@@ -42,12 +42,13 @@ _JSON = Annotated[bool, JSON_OPTION]
 
 
 @app.command()
-def show(context: typer.Context, *, area: _AREA = None, home: _HOME = None, as_json: _JSON = False) -> None:
+def show(
+    context: typer.Context, *, site: _SITE = False, area: _AREA = None, home: _HOME = None, as_json: _JSON = False
+) -> None:
     """Show the limits that hold for a home, an area or the site, and which level each comes from."""
     from registry import policies
 
-    if area is not None and home is not None:
-        raise Usage("give --area or --home, not both")
+    _one_at_most(site=site, area=area, home=home)
     defaults = policy_defaults(ctx.settings(context))
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "Effective":
@@ -129,8 +130,7 @@ def history(
         where = await policies.find(conn, area=area, home=home) if named else None
         return await policies.history(conn, where, limit=limit)
 
-    if site + (area is not None) + (home is not None) > 1:
-        raise Usage("give one of --site, --area and --home")
+    _one_at_most(site=site, area=area, home=home)
     with _refusals():
         found = ctx.with_database(context, work)
     if as_json:
@@ -188,6 +188,11 @@ def presets(*, as_json: _JSON = False) -> None:
             for each in found
         ],
     )
+
+
+def _one_at_most(*, site: bool, area: str | None, home: str | None) -> None:
+    if site + (area is not None) + (home is not None) > 1:
+        raise Usage("give one of --site, --area and --home")
 
 
 def _amend(

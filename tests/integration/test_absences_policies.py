@@ -283,6 +283,7 @@ async def test_the_commands(town: Town, database_url: str) -> None:
     assert run("policy", "set", "--area", "city", "inactivity_window_h=12").out == (
         "area city: nothing changed, it says so already\n"
     )
+    assert run("policy", "show", "--site").out == run("policy", "show").out
     lines = run("policy", "show", "--area", "city").out.splitlines()
     assert lines[0].split("\t") == ["parameter", "value", "level", "where", "since", "by"]
     assert [line.split("\t")[:4] for line in lines if line.startswith(("leak_h", "inactivity_hard_window"))] == [
@@ -304,6 +305,7 @@ async def test_the_commands(town: Town, database_url: str) -> None:
         (["set", "--site", "inactivity_hard_window_h=9"], 2, "soft comes before hard"),
         (["set", "--area", "citi", "leak_h=12"], 5, "did you mean 'city'?"),
         (["show", "--home", f"{LANE}/9"], 5, "there is no home '9'"),
+        (["show", "--site", "--area", "city"], 2, "give one of --site, --area and --home"),
     ):
         ended = run("policy", *arguments)
         assert (ended.code, said in ended.err) == (code, True), ended.err
