@@ -34,11 +34,11 @@ def parse_time(value: object) -> datetime:
         if value[:9].isdecimal():
             if _is_local(value):
                 raise ValueError("time without an offset from UTC")
-            return _from_epoch(float(value))
+            return _from_digits(value)
         try:
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            return _from_epoch(float(value))
+            return _from_digits(value)
         if parsed.tzinfo is UTC:
             return parsed
         if parsed.tzinfo is None:
@@ -60,6 +60,14 @@ def _is_local(digits: str) -> bool:
         return datetime.strptime(digits, written).year in _LOCAL_YEARS  # noqa: DTZ007 (refused for having none)
     except ValueError:
         return False
+
+
+def _from_digits(text: str) -> datetime:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("neither ISO 8601 nor seconds or milliseconds since 1970") from None
+    return _from_epoch(number)
 
 
 def _from_epoch(number: float) -> datetime:

@@ -71,9 +71,10 @@ def test_the_compact_forms_of_iso_8601_are_read(written: str) -> None:
         ("202611211200", "without an offset"),
         ("20261121120000", "without an offset"),
         ("20261121T120000", "without an offset"),
-        ("20261121120000Z", "could not convert"),  # not 20:00, as if the first digit of the time were a separator
-        ("yesterday", "could not convert"),
-        ("", "could not convert"),
+        # Not 20:00, as if the first digit of the time were a separator.
+        ("20261121120000Z", "neither ISO 8601 nor seconds"),
+        ("yesterday", "neither ISO 8601 nor seconds"),
+        ("", "neither ISO 8601 nor seconds"),
         (True, "cannot be a bool"),
         ([], "cannot be a list"),
         ("0001-01-01T00:00:00+23:59", "outside the years"),
