@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anju.errors import InputRefused, NotPossible, Usage
+from anju.errors import InputRefused, Usage
 from anju.output import JSON_OPTION
 
 if TYPE_CHECKING:
@@ -77,13 +77,10 @@ def channels_of(settings: "Settings") -> frozenset[str]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tells whose turn it is: whoever wrote the file, or whoever knows what is on record."""
+    """Tells whoever wrote the file that it is their turn."""
     from alerts.escalation.errors import BadPolicy
-    from registry.policies import AreaUnknown
 
     try:
         yield
     except BadPolicy as refused:
         raise InputRefused(str(refused)) from None
-    except AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None

@@ -52,8 +52,7 @@ def existing(context: typer.Context, area: str | None, role: Part, *, site: bool
         where, place = await place_of(conn, area, role, site=site)
         return where, await storing.newest(conn, *place)
 
-    with refusals():
-        where, roster = ctx.with_database(context, work)
+    where, roster = ctx.with_database(context, work)
     if roster is None:
         raise NotPossible(f"{where} has no roster for {role.value}; `anju roster show` lists those there are")
     return where, roster
@@ -117,14 +116,3 @@ def faulty_file(file: Path) -> Iterator[None]:
             complain(fault)
         count = len(invalid.faults)
         raise InputRefused(f"{file}: {count} fault{'' if count == 1 else 's'} found, nothing was changed") from None
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Tells whose turn it is: whoever typed it, or whoever knows what is on record."""
-    from registry.policies import AreaUnknown
-
-    try:
-        yield
-    except AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None

@@ -109,6 +109,15 @@ async def find(conn: AsyncConnection[TupleRow], *, area: str | None = None, home
     raise AreaUnknown(f"there is no area {path!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
 
 
+async def area_path(conn: AsyncConnection[TupleRow], area: str | None) -> str | None:
+    """An area's path as it is on record; None where none is named.
+
+    Raises:
+        AreaUnknown: there is no such area.
+    """
+    return None if area is None else (await find(conn, area=area)).place
+
+
 async def levels(conn: AsyncConnection[TupleRow], scope: Scope) -> list[Level]:
     """What is said from the site down to a scope, itself included."""
     area_id = scope.area_id

@@ -111,7 +111,7 @@ def list_(
     now = datetime.now(UTC)
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "list[Noted]":
-        path = None if area is None else (await policies.find(conn, area=area)).place
+        path = await policies.area_path(conn, area)
         return await absences.listed(conn, home=home, area=path, over=over, now=now)
 
     found = ctx.with_database(context, work)

@@ -58,7 +58,7 @@ def list_(
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "list[AlertRow]":
         # Of an area that is not there, "no alert is open" would be calm for nothing.
-        path = None if area is None else (await policies.find(conn, area=area)).place
+        path = await policies.area_path(conn, area)
         return await commands.list_alerts(conn, closed=closed, probes=probes, area=path, limit=limit)
 
     rows = ctx.with_database(context, work)

@@ -71,13 +71,10 @@ def list_(
     now = datetime.now(UTC)
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "list[Listed]":
-        path = None if area is None else (await policies.find(conn, area=area)).place
+        path = await policies.area_path(conn, area)
         return await list_homes(conn, area=path, limit=limit, now=now)
 
-    try:
-        found = ctx.with_database(context, work)
-    except policies.AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None
+    found = ctx.with_database(context, work)
     if as_json:
         show_json([each._asdict() for each in found])
         return

@@ -10,7 +10,7 @@ import typer
 from anju import context as ctx
 from anju.commands import policy_propose
 from anju.defaults import policy_defaults
-from anju.errors import NotPossible, Usage
+from anju.errors import Usage
 from anju.login import login
 from anju.output import JSON_OPTION, complain, say, show_json, show_table
 
@@ -258,13 +258,10 @@ def _said(value: object) -> str:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Tells whose turn it is: whoever typed it, or whoever knows what is on record."""
-    from registry.policies import AreaUnknown
+    """Tells whoever typed it that it is their turn."""
     from registry.policy import PolicyRefused
 
     try:
         yield
     except PolicyRefused as refused:
         raise Usage(str(refused)) from None
-    except AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None

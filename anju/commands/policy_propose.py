@@ -69,10 +69,7 @@ def propose(
             conn, where.place, visits_per_week, defaults=defaults, now=datetime.now(UTC), progress=_progress
         )
 
-    try:
-        proposal = ctx.with_database(context, work)
-    except policies.AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None
+    proposal = ctx.with_database(context, work)
     if out is not None:
         try:
             out.write_text(f"{proposal.model_dump_json(indent=1)}\n", encoding="utf-8")

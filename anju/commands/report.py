@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anju import context as ctx
-from anju.errors import CommandError, NotPossible, Usage
+from anju.errors import CommandError, Usage
 from anju.output import JSON_OPTION, complain, say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -78,16 +78,13 @@ def report(
 
 def _read(context: typer.Context, area: str | None, month: "Month", now: datetime) -> "Report":
     from alerts.report.reading import read_report
-    from registry.policies import AreaUnknown, find
+    from registry.policies import find
 
     async def work(conn: "AsyncConnection[TupleRow]") -> "Report":
         where = await find(conn, area=area)
         return await read_report(conn, where.place, month, now=now)
 
-    try:
-        return ctx.with_database(context, work)
-    except AreaUnknown as unknown:
-        raise NotPossible(str(unknown)) from None
+    return ctx.with_database(context, work)
 
 
 def _write(path: Path, content: str) -> None:

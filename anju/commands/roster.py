@@ -14,7 +14,7 @@ from anju.commands import roster_calendar, roster_show
 from anju.errors import InputRefused, Usage
 from anju.login import login
 from anju.output import say
-from anju.rosters import AREA, BY, ROLE, SITE, content_of, faulty_file, local, people, place_of, refusals, say_changed
+from anju.rosters import AREA, BY, ROLE, SITE, content_of, faulty_file, local, people, place_of, say_changed
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -56,8 +56,7 @@ def set_(
             conn, place, roster, keep_overrides=not drop_overrides, now=now, by=by or login()
         )
 
-    with refusals():
-        where, changed = ctx.with_database(context, work)
+    where, changed = ctx.with_database(context, work)
     say_changed(where, role, changed)
 
 
@@ -73,8 +72,7 @@ def unset(context: typer.Context, *, role: ROLE, area: AREA = None, site: SITE =
         await changing.put(conn, place, Roster(), keep_overrides=False, now=now, by=by or login())
         return where
 
-    with refusals():
-        where = ctx.with_database(context, work)
+    where = ctx.with_database(context, work)
     say(f"{where}, {role.value}: nobody any more; the roster above answers")
 
 
@@ -120,8 +118,7 @@ def override(
         where, place = await place_of(conn, area, role, site=site)
         return where, await changing.override(conn, place, wanted, now=datetime.now(UTC), by=by or login())
 
-    with refusals():
-        where, changed = ctx.with_database(context, work)
+    where, changed = ctx.with_database(context, work)
     zone = ZoneInfo(changed.roster.time_zone)
     say(
         f"{where}, {role.value}: {people(wanted.people)} from {local(wanted.from_, zone)} to"

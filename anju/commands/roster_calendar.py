@@ -11,7 +11,7 @@ from anju import context as ctx
 from anju.errors import InputRefused
 from anju.login import login
 from anju.output import say
-from anju.rosters import AREA, AT, BY, ROLE, SITE, content_of, existing, faulty_file, place_of, refusals, say_changed
+from anju.rosters import AREA, AT, BY, ROLE, SITE, content_of, existing, faulty_file, place_of, say_changed
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -59,8 +59,7 @@ def import_(
         now = datetime.now(UTC)
         return where, await changing.take_calendar(conn, place, events, time_zone=zone, now=now, by=by or login())
 
-    with refusals():
-        where, changed = ctx.with_database(context, work)
+    where, changed = ctx.with_database(context, work)
     say(f"{len(changed.roster.calendar)} events taken")
     say_changed(where, role, changed)
 

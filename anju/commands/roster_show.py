@@ -20,7 +20,6 @@ from anju.rosters import (
     existing,
     local,
     people,
-    refusals,
     where_of,
 )
 
@@ -64,8 +63,7 @@ def show(
             if not site or each.area_id is None
         ]
 
-    with refusals():
-        found = ctx.with_database(context, work)
+    found = ctx.with_database(context, work)
     readable = [(each, each.roster) for each in found if each.roster is not None]
     for each in found:
         if each.roster is None:
@@ -123,8 +121,7 @@ def who(context: typer.Context, *, area: AREA = None, site: SITE = False, at: AT
         paths = {number: _up(where.place, height) for height, number in enumerate(chain)}
         return where, {role: nearest(rosters, chain, role, now) for role in Role}, paths
 
-    with refusals():
-        where, found, paths = ctx.with_database(context, work)
+    where, found, paths = ctx.with_database(context, work)
     rows = [
         (role, () if each is None else each.people, None if each is None else _named(each.area_id, paths))
         for role, each in found.items()

@@ -92,15 +92,14 @@ def test_how_a_meter_is_heard_is_learned_where_its_home_goes_by_municipal_limits
         totals_l=[whole.totals_l[place] for place in kept],
     )
 
-    def lost(**policy: object) -> list[tuple[datetime, datetime | None]]:
-        tested = Plan(world=World(time_zone="UTC", policy=Policy(**policy)))  # type: ignore[arg-type]
-        found = back_test(meter, tested)
+    def lost(policy: Policy) -> list[tuple[datetime, datetime | None]]:
+        found = back_test(meter, Plan(world=World(time_zone="UTC", policy=policy)))
         assert found is not None
         return [(each.raised_at, each.cleared_at) for each in found[1].alerts if each.kind is Kind.MONITORING_LOST]
 
-    known = lost()
-    assert lost(inactivity_learned=False) == known
-    assert 2 * len(known) < len(lost(silence_max_h=0.0))
+    known = lost(Policy())
+    assert lost(Policy(inactivity_learned=False)) == known
+    assert 2 * len(known) < len(lost(Policy(silence_max_h=0.0)))
 
 
 def test_nothing_is_looked_at_outside_the_span() -> None:
